@@ -1,0 +1,51 @@
+# What a newcomer types: `make demo` and `make test`. Everything happens inside .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PROJECT := setup.cfg pyproject.toml
+
+.PHONY: demo test lint format bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/minifcn train synthetic --out runs/demo --steps 150 --overwrite
+	$(BIN)/minifcn evaluate runs/demo
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n 2
+
+# mypy follows folders, not setup.cfg's package_dir: give it a tree of links in which kernels/ is minifcn/kernels.
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf build/types && mkdir -p build/types/minifcn
+	ln -s $(addprefix $(CURDIR)/,$(wildcard minifcn/*)) build/types/minifcn/
+	ln -s $(CURDIR)/kernels build/types/minifcn/kernels
+	cd build/types && $(abspath $(BIN))/mypy --config-file $(CURDIR)/setup.cfg
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "minifcn needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python $(PROJECT)
+	@echo "Installing minifcn into $(VENV) (once; about a minute)"
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(BIN)/python $(PROJECT)
+	@echo "Installing minifcn and what its tests need into $(VENV) (once; PyTorch is large)"
+	$(PIP) install --editable '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-dev: $(BIN)/python $(PROJECT)
+	@echo "Installing minifcn and its development tools into $(VENV) (once)"
+	$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
