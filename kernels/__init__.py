@@ -1,0 +1,44 @@
+"""Kernels: arrays in, arrays out. They know no Tensor, and every device offers the same ones.
+
+``load("cpu")`` is the module whose functions are the CPU's kernels; `contract.Kernels` says what each of them computes.
+
+>>> import numpy as np
+>>> from minifcn import kernels
+>>> kernels.load("reference").relu(np.array([-1.0, 2.0]))
+array([0., 2.])
+"""
+
+if __name__ != "minifcn.kernels":
+    raise ImportError(
+        f"this folder is minifcn.kernels, but it was imported as {__name__!r}; "
+        "write `from minifcn import kernels` (after `pip install -e .` in the folder above)"
+    )
+
+from importlib import import_module
+from types import ModuleType
+
+#: Every device's name and the module that holds its kernels.
+DEVICES = {
+    "reference": "minifcn.kernels.reference",
+    "cpu": "minifcn.kernels.cpu",
+}
+
+_loaded: dict[str, ModuleType] = {}
+
+
+def load(device: str) -> ModuleType:
+    """The module that holds ``device``'s kernels; it is imported on first use.
+
+    Raises:
+        ValueError: if no device has that name.
+    """
+    module = _loaded.get(device)
+    if module is None:
+        if device not in DEVICES:
+            raise ValueError(f"unknown device {device!r}; devices: {', '.join(DEVICES)}")
+        module = _loaded[device] = import_module(DEVICES[device])
+    return module
+
+
+def __dir__() -> list[str]:
+    return ["DEVICES", "load"]

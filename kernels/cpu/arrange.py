@@ -1,0 +1,52 @@
+"""Arrangement: copies, selections, joins. NumPy moves memory as fast as it goes."""
+
+from typing import Any
+
+import numpy as np
+
+from minifcn.kernels.contract import Array
+from minifcn.kernels.shapes import Pair
+
+
+def cast(x: Array, dtype: Any) -> Array:
+    """The same values in another dtype, in a new array."""
+    with np.errstate(all="ignore"):  # 1e300 in float32 is inf
+        return np.asarray(x).astype(dtype)
+
+
+def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """Repeat to fill ``shape``, in a new array."""
+    return np.array(np.broadcast_to(x, shape))
+
+
+def index(x: Array, key: Any) -> Array:
+    """``x[key]``, as NumPy indexes."""
+    return np.asarray(x[key])
+
+
+def index_add(x: Array, key: Any, shape: tuple[int, ...]) -> Array:
+    """Zeros of ``shape``, to which ``x`` is added at ``key``, repeated positions adding up."""
+    y = np.zeros(shape, x.dtype)
+    if _selects_once(key):
+        y[key] = x
+    else:
+        np.add.at(y, key, x)  # in the order of the key, so with the same bits each time
+    return y
+
+
+def concatenate(arrays: tuple[Array, ...], axis: int) -> Array:
+    """Join along an existing axis."""
+    return np.concatenate(arrays, axis=axis)
+
+
+def pad(x: Array, widths: tuple[Pair, ...], value: float) -> Array:
+    """Surround with ``value``: ``widths[a]`` elements before and after along axis a."""
+    y = np.full([before + n + after for n, (before, after) in zip(x.shape, widths, strict=True)], value, x.dtype)
+    y[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, widths, strict=True))] = x
+    return y
+
+
+def _selects_once(key: Any) -> bool:
+    """Whether no position can occur twice: integers, slices, ``...`` and None select each at most once."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(part is None or part is ... or isinstance(part, slice | int | np.integer) for part in parts)

@@ -1,0 +1,110 @@
+"""How the CPU's kernels are compiled: on first use, in parallel, and kept on disk for the next process.
+
+Numba keeps a kernel's machine code for as long as *that kernel's* file is unchanged, helpers it calls from other files
+notwithstanding: after an edit of a helper, yesterday's code would run. Here the cache folder's name holds a hash of all
+sources in kernels/, so an edit anywhere means a new folder, and stale code cannot be found.
+"""
+
+import atexit
+import contextlib
+import functools
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: What LLVM may assume of floating point: it may fuse a·b + c, reorder sums (that is what vectorises them) and drop the
+#: sign of zero. Not in here: "nnan" and "ninf", with which a test for NaN or infinity would be optimised away.
+FAST_MATH = {"contract", "reassoc", "nsz"}
+
+_OPTIONS = {
+    "nogil": True,
+    "fastmath": FAST_MATH,
+    "error_model": "numpy",  # x / 0 is ±inf or NaN, not an exception, and costs no test
+}
+_UNUSED_DAYS = 30
+_PREFIX = "minifcn-kernels-"
+
+
+def kernel(function: Function) -> Function:
+    """A function that `prange` spreads over the threads; compiled for the types it is first called with."""
+    return _cached(function, parallel=True)
+
+
+def serial_kernel(function: Function) -> Function:
+    """A kernel of one thread: for work too small to share, and for threads of the caller's own."""
+    return _cached(function, parallel=False)
+
+
+def helper(function: Function) -> Function:
+    """A function that kernels call; it is compiled into them, so it needs no cache of its own."""
+    return numba.njit(**_OPTIONS)(function)
+
+
+def _cached(function: Function, parallel: bool) -> Function:
+    # Numba reads CACHE_DIR when it decorates. It is restored because other packages' cached functions have their own
+    # place, which a reader of the setting must find unchanged.
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_folder())
+    try:
+        return numba.njit(cache=True, parallel=parallel, **_OPTIONS)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: a folder for these sources and this Numba, made on first use.
+
+    It lies in ``$NUMBA_CACHE_DIR`` if that is set, else in the user's cache folder. Where neither can be written to, it
+    is a temporary folder that goes away with the process.
+    """
+    name = _PREFIX + _source_hash()
+    root = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else _user_cache()
+    try:
+        folder = root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)  # "in use": see _remove_unused
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        # A fresh private folder, not a fixed name in /tmp: what is loaded from it is executed.
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+    _remove_unused(root)
+    return folder
+
+
+def _user_cache() -> Path:
+    """What platformdirs.user_cache_path("minifcn") gives on the systems we run on; to import it takes 17 ms."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "minifcn"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minifcn"
+
+
+def _source_hash() -> str:
+    """A hash of all that decides what a kernel compiles to, but for the processor, which Numba looks at itself."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    kernels = Path(__file__).parent.parent
+    for path in sorted(kernels.rglob("*.py")):
+        digest.update(path.relative_to(kernels).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _remove_unused(root: Path) -> None:
+    """Delete the folders of sources that no process has imported for a month."""
+    oldest = time.time() - _UNUSED_DAYS * 24 * 3600
+    for folder in root.glob(_PREFIX + "*"):
+        with contextlib.suppress(OSError):  # another process may be deleting it too
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder)

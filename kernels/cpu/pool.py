@@ -1,0 +1,98 @@
+"""Max-pooling and its adjoint pair: reading a pixel for each index, and adding to it.
+
+The inner loops run over channels, which lie side by side in memory; each window keeps its best value and index in the
+output itself, so no buffer is needed.
+"""
+
+import numpy as np
+from numba import prange
+
+from minifcn.kernels.contract import Array
+from minifcn.kernels.cpu.jit import kernel
+from minifcn.kernels.shapes import Pair, Window
+
+_LINE = 16  # channels that a thread scatters: a cache line of float32, which no two threads then share
+
+
+def max_pool2d(x: Array, window: Window, output_size: Pair) -> tuple[Array, Array]:
+    """(N, H, W, C) -> (N, *output_size, C): the first largest in each window, and its int32 index h·W + w."""
+    x = np.asarray(x, order="C")
+    shape = (x.shape[0], *output_size, x.shape[3])
+    y, indices = np.empty(shape, x.dtype), np.empty(shape, np.int32)
+    _max_pool2d(x, *(np.array(pair) for pair in window), y, indices)
+    return y, indices
+
+
+def gather2d(x: Array, indices: Array) -> Array:
+    """(N, H, W, C) -> (N, P, Q, C): the value of each pixel that an index points at."""
+    n, h, w, c = x.shape
+    y = np.empty(indices.shape, x.dtype)
+    _gather2d(np.asarray(x, order="C").reshape(n, h * w, c), np.asarray(indices, order="C"), y)
+    return y
+
+
+def max_unpool2d(y: Array, indices: Array, output_size: Pair) -> Array:
+    """(N, P, Q, C) -> (N, *output_size, C): zeros, to which each value is added where its index points."""
+    n, p, q, c = y.shape
+    x = np.zeros((n, *output_size, c), y.dtype)
+    pixels = output_size[0] * output_size[1]
+    _max_unpool2d(
+        np.asarray(y, order="C").reshape(n, p * q, c),
+        np.asarray(indices, order="C").reshape(n, p * q, c),
+        x.reshape(n, pixels, c),
+    )
+    return x
+
+
+@kernel
+def _max_pool2d(
+    x: Array, kernel_size: Array, stride: Array, padding: Array, dilation: Array, y: Array, indices: Array
+) -> None:
+    N, H, W, C = x.shape
+    _, P, Q, _ = y.shape
+    for row in prange(N * P):
+        n, i = row // P, row % P
+        for j in range(Q):
+            for c in range(C):
+                y[n, i, j, c], indices[n, i, j, c] = -np.inf, -1
+            for r in range(kernel_size[0]):
+                p = i * stride[0] + r * dilation[0] - padding[0]
+                if p < 0 or p >= H:
+                    continue
+                for t in range(kernel_size[1]):
+                    q = j * stride[1] + t * dilation[1] - padding[1]
+                    if q < 0 or q >= W:
+                        continue
+                    position = np.int32(p * W + q)
+                    for c in range(C):
+                        value, best, where = x[n, p, q, c], y[n, i, j, c], indices[n, i, j, c]
+                        # `not <=` lets NaN win, `best == best` lets it stay; −1 has had no pixel yet.
+                        better = (not value <= best and best == best) or where < 0
+                        y[n, i, j, c] = value if better else best
+                        indices[n, i, j, c] = position if better else where
+
+
+@kernel
+def _gather2d(x: Array, indices: Array, y: Array) -> None:
+    N, P, Q, C = indices.shape
+    for row in prange(N * P):
+        n, i = row // P, row % P
+        for j in range(Q):
+            for c in range(C):
+                k = indices[n, i, j, c]
+                y[n, i, j, c] = x[n, k, c] if k >= 0 else 0
+
+
+@kernel
+def _max_unpool2d(y: Array, indices: Array, x: Array) -> None:
+    # Windows may overlap, and so indices of different pixels coincide, but those of different channels never do:
+    # a thread takes a few channels of one image, all its pixels in order.
+    N, pixels, C = y.shape
+    parts = (C + _LINE - 1) // _LINE
+    for task in prange(N * parts):
+        n, first = task // parts, task % parts * _LINE
+        for p in range(pixels):
+            for c in range(first, min(first + _LINE, C)):
+                k = indices[n, p, c]
+                if k >= 0:
+                    x[n, k, c] += y[n, p, c]
