@@ -1,0 +1,45 @@
+"""minifcn: a deep-learning engine for fully convolutional networks, from scratch on NumPy and Numba.
+
+>>> import minifcn as mf
+>>> x = mf.tensor([1.0, 2.0], requires_grad=True)
+>>> y = (x**2).sum()
+>>> y.backward()
+>>> x.grad
+tensor([2., 4.])
+"""
+
+from minifcn._version import __version__
+from minifcn.tensor import Tensor  # first: everything else is built on it
+from minifcn import functional
+from minifcn.autograd import Operation, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
+from minifcn.create import arange, full, ones, ones_like, rand, randn, tensor, zeros, zeros_like
+from minifcn.gradcheck import gradcheck, gradgradcheck
+from minifcn.random import manual_seed
+from minifcn.settings import device, get_num_threads, set_num_threads
+
+__all__ = [
+    "Operation",
+    "Tensor",
+    "__version__",
+    "arange",
+    "device",
+    "enable_grad",
+    "full",
+    "functional",
+    "get_num_threads",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "is_grad_enabled",
+    "manual_seed",
+    "no_grad",
+    "ones",
+    "ones_like",
+    "rand",
+    "randn",
+    "set_grad_enabled",
+    "set_num_threads",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]

@@ -1,0 +1,395 @@
+"""Reverse-mode differentiation: operations, the graph they record, and the walk back through it.
+
+Calling an `Operation` computes on arrays and, if some input wants a gradient, leaves the operation behind as a node of
+the graph: it knows its parents (the operations, or leaf Tensors, that its inputs came from) and what it saved.
+`Tensor.backward` then walks the graph from the result to the leaves, each node turning the gradient of its output into
+gradients of its inputs. Those rules are themselves written with Tensors and operations, so with ``create_graph=True``
+the walk is recorded too, and gradients can be differentiated again.
+
+An operation has exactly one differentiable output. So "the operation" and "the tensor it made" are one node.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Union
+
+import numpy as np
+
+from minifcn.tensor import Tensor
+
+#: What a gradient can flow to: the operation that made a tensor, or a leaf tensor itself.
+Node = Union["Operation", Tensor]
+Gradients = Union[Tensor, None, tuple[Tensor | None, ...]]
+
+
+# --- is the graph being recorded? -----------------------------------------------------------------------------------
+
+
+class _Mode(threading.local):
+    recording = True
+
+
+_mode = _Mode()
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded in this thread."""
+    return _mode.recording
+
+
+class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801  # a function to its users, as in PyTorch
+    """Context manager and decorator: record operations, or do not, in this thread."""
+
+    def __init__(self, enabled: bool):
+        self.enabled = enabled
+        self._previous: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._previous.append(_mode.recording)
+        _mode.recording = self.enabled
+
+    def __exit__(self, *exception: object) -> None:
+        _mode.recording = self._previous.pop()
+
+
+class no_grad(set_grad_enabled):  # noqa: N801
+    """Context manager and decorator: nothing inside is recorded.
+
+    >>> import minifcn as mf
+    >>> x = mf.tensor(2.0, requires_grad=True)
+    >>> with mf.no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+
+class enable_grad(set_grad_enabled):  # noqa: N801
+    """Context manager and decorator: operations inside are recorded, even within `no_grad`."""
+
+    def __init__(self) -> None:
+        super().__init__(True)
+
+
+# --- one differentiable function -------------------------------------------------------------------------------------
+
+
+class Operation:
+    """A differentiable function, one application of which is one node of the graph.
+
+    A subclass takes its parameters in ``__init__``, computes in `forward` (on arrays) and differentiates in `backward`
+    (on Tensors, with public functions). ``forward`` calls ``self.save`` with what ``backward`` will need, inputs and
+    outputs included; ``backward`` finds them as Tensors in ``self.saved``. ``self.needs`` tells both which inputs want a
+    gradient, so that nothing is saved or computed in vain.
+
+    >>> import minifcn as mf
+    >>> class Square(mf.Operation):
+    ...     def forward(self, x):
+    ...         self.save(x)
+    ...         return x * x
+    ...     def backward(self, gradient):
+    ...         (x,) = self.saved
+    ...         return 2.0 * x * gradient
+    >>> x = mf.tensor([1.0, 3.0], requires_grad=True)
+    >>> Square()(x).sum().backward()
+    >>> x.grad
+    tensor([2., 6.])
+    """
+
+    #: The output shares memory with the first input, so a change of one is a change of the other.
+    is_view = False
+    device: str
+    #: Where the output lives, if not where the inputs do.
+    output_device: str | None = None
+    needs: tuple[bool, ...]
+    #: Further outputs of `forward`, arrays that no gradient flows through (such as a max-pool's indices).
+    extra: tuple[Any, ...] = ()
+
+    _parents: tuple[Node | None, ...] = ()
+    _inputs: tuple[tuple[tuple[int, ...], np.dtype], ...] = ()
+    _saved: tuple[Any, ...] | None = ()
+    _hooks: tuple[Callable[[Tensor], Tensor | None], ...] = ()
+
+    def forward(self, *arrays: Any) -> Any:
+        """The function, on arrays."""
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        """Gradients of the inputs (None where there is none), given the gradient of the output.
+
+        A gradient may have the broadcast shape of its input: broadcasting is undone by the caller.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.backward")
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """Apply to Tensors and, unless nothing needs a gradient, record the application."""
+        self.device = _common_device(type(self).__name__, inputs)
+        self.needs = tuple(_mode.recording and tensor.requires_grad for tensor in inputs)
+        result = Tensor(self.forward(*(tensor.data for tensor in inputs)), device=self.output_device or self.device)
+        if self.is_view:
+            result.share_version(inputs[0])
+        if any(self.needs):
+            self._parents = tuple(t.source if need else None for t, need in zip(inputs, self.needs, strict=True))
+            self._inputs = tuple((tensor.shape, tensor.dtype) for tensor in inputs)
+            self._saved = tuple(_Saved.of(array, inputs, result) for array in self._saved or ())
+            result.set_operation(self)
+        else:
+            self._saved = ()
+        return result
+
+    def save(self, *arrays: Any) -> None:
+        """Keep arrays (or None) for `backward`; called in `forward`."""
+        self._saved = arrays
+
+    @property
+    def saved(self) -> tuple[Any, ...]:
+        """What `forward` saved, as Tensors that are connected to the graph; read in `backward`."""
+        if self._saved is None:
+            raise RuntimeError(_FREED.format(type(self).__name__))
+        return tuple(saved and saved.restore(self) for saved in self._saved)
+
+    def input_shape(self, position: int) -> tuple[int, ...]:
+        """Shape of an input; known in `backward` without saving the array."""
+        return self._inputs[position][0]
+
+    def _input_gradients(self, gradient: Tensor) -> Iterator[tuple[Node, Tensor]]:
+        """Each parent with its gradient, in the shape and dtype of the input: the one place that undoes broadcasting."""
+        gradients = self.backward(gradient)
+        if not isinstance(gradients, tuple):
+            gradients = (gradients,)
+        for parent, (shape, dtype), partial in zip(self._parents, self._inputs, gradients, strict=True):
+            if parent is not None and partial is not None:
+                yield parent, partial.sum_to(shape).astype(dtype, copy=False)
+
+    def _free(self) -> None:
+        self._saved, self._parents, self._inputs, self.extra = None, (), (), ()
+
+
+_FREED = (
+    "backward through a graph that was already freed (at {}): a backward pass frees what it has used; "
+    "to go back a second time, give the first pass retain_graph=True"
+)
+
+
+class _Saved(NamedTuple):
+    """An array kept for backward: where it came from, and how it looked."""
+
+    array: Any
+    tensor: Tensor | None  # a shell of the input, without its array
+    is_output: bool
+    owner: Tensor  # whose version counter to compare
+    version: int
+    sample: bytes
+
+    @staticmethod
+    def of(array: Any, inputs: tuple[Tensor, ...], result: Tensor) -> _Saved | None:
+        if array is None:
+            return None
+        for tensor in inputs:
+            if tensor.data is array:
+                shell = tensor if tensor.operation is None else tensor.shell()
+                return _Saved(array, shell, False, shell, tensor.version, _sample(array))
+        shell = result.shell()
+        return _Saved(array, None, result.data is array, shell, result.version, _sample(array))
+
+    def restore(self, operation: Operation) -> Tensor:
+        if self.version != self.owner.version or self.sample != _sample(self.array):
+            raise RuntimeError(
+                f"backward of {type(operation).__name__} needs an array of shape {tuple(self.array.shape)} that was "
+                "changed in place after it was saved; make a new tensor instead (x = x + 1, not x[...] = x + 1), or "
+                "change it after the backward pass"
+            )
+        if self.tensor is not None and self.tensor.operation is None:
+            return self.tensor
+        restored = Tensor(self.array, device=self.owner.device)
+        if self.is_output:
+            restored.set_operation(operation)
+        elif self.tensor is not None and self.tensor.operation is not None:
+            restored.set_operation(self.tensor.operation)
+        return restored
+
+
+def _sample(array: Any) -> bytes:
+    """Up to 64 to 128 evenly spaced elements, as bytes.
+
+    Version counters see every change made through a Tensor. This sees what they cannot: NumPy writing into the array
+    behind a Tensor. It is exact for small arrays, and notices any large one that was overwritten as a whole.
+    """
+    if not isinstance(array, np.ndarray):
+        return b""
+    step = max(1, array.size // 64)
+    return (array.reshape(-1) if array.flags.c_contiguous else array.flat)[::step].tobytes()
+
+
+def _common_device(name: str, inputs: tuple[Tensor, ...]) -> str:
+    devices = {tensor.device for tensor in inputs}
+    if len(devices) != 1:
+        raise ValueError(
+            f"{name.lower()}: inputs are on different devices ({', '.join(t.device for t in inputs)}); "
+            "move them to one with .to(device)"
+        )
+    return devices.pop()
+
+
+# --- the walk back ---------------------------------------------------------------------------------------------------
+
+
+def backward(
+    tensor: Tensor, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False
+) -> None:
+    """Add to every leaf's ``grad`` the derivative of ``tensor`` with respect to it; see `Tensor.backward`."""
+
+    def accumulate(leaf: Tensor, total: Tensor) -> None:
+        if leaf.grad is not None:
+            leaf.grad = leaf.grad + total
+        else:
+            # A copy: the same gradient may have gone to several leaves, and each owns its own. A recorded one stays
+            # itself, since a copy would fall out of the graph.
+            leaf.grad = total if create_graph else total.detach().clone()
+
+    _walk([tensor], [gradient], retain_graph or create_graph, create_graph, accumulate)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """Derivatives of ``outputs`` (each weighted by its ``grad_outputs``, and summed) with respect to ``inputs``.
+
+    No ``.grad`` is touched. ``retain_graph`` defaults to ``create_graph``.
+
+    Raises:
+        RuntimeError: an input was not used to compute the outputs, unless ``allow_unused`` (then its gradient is None).
+
+    >>> import minifcn as mf
+    >>> x = mf.tensor(3.0, requires_grad=True)
+    >>> (slope,) = mf.grad(x**3, x, create_graph=True)
+    >>> (curvature,) = mf.grad(slope, x)
+    >>> slope.item(), curvature.item()
+    (27.0, 18.0)
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if grad_outputs is None or isinstance(grad_outputs, Tensor):
+        grad_outputs = [grad_outputs] * len(outputs)
+    for position, tensor in enumerate(inputs):
+        if not tensor.requires_grad:
+            raise RuntimeError(f"grad: input {position} does not require grad")
+    found: dict[Node, Tensor] = {}
+    retain = create_graph if retain_graph is None else retain_graph
+    _walk(outputs, list(grad_outputs), retain, create_graph, found.__setitem__, {t.source for t in inputs})
+    results = tuple(found.get(tensor.source) for tensor in inputs)
+    unused = [position for position, gradient in enumerate(results) if gradient is None]
+    if unused and not allow_unused:
+        raise RuntimeError(
+            f"grad: input {unused[0]} was not used to compute the outputs; pass allow_unused=True to get None for it"
+        )
+    return results
+
+
+def _walk(
+    roots: Sequence[Tensor],
+    seeds: Sequence[Tensor | None],
+    retain_graph: bool,
+    create_graph: bool,
+    arrive: Callable[[Any, Tensor], None],
+    targets: set[Node] | None = None,
+) -> None:
+    """Carry gradients from ``roots`` to ``targets`` (to all leaves if None), and hand each to ``arrive``.
+
+    Gradients live in one local dictionary, and leave it as they are used: an error half-way leaves nothing behind.
+    """
+    gradients: dict[Node, Tensor] = {}
+
+    def add(node: Node, gradient: Tensor) -> None:
+        gradients[node] = gradients[node] + gradient if node in gradients else gradient
+
+    order = _topological_order([root.source for root in roots if root.requires_grad])
+    wanted = _leading_to(targets, order) if targets is not None else None
+    with set_grad_enabled(create_graph):
+        for root, seed in zip(roots, seeds, strict=True):
+            add(root.source, _seed(root, seed))
+        while order:
+            node = order.pop()
+            if node not in gradients:
+                continue
+            gradient = gradients.pop(node)
+            for hook in node._hooks:
+                gradient = _hooked(hook, gradient)
+            if node in targets if targets is not None else isinstance(node, Tensor):
+                arrive(node, gradient)
+            if isinstance(node, Operation) and (wanted is None or not wanted.isdisjoint(node._parents)):
+                for parent, partial in node._input_gradients(gradient):
+                    if wanted is None or parent in wanted:
+                        add(parent, partial)
+                if not retain_graph:
+                    node._free()
+
+
+def _topological_order(roots: Sequence[Node]) -> list[Node]:
+    """Every node behind ``roots``, parents before children. Iterative: a long chain must not exhaust the stack."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [(root, False) for root in roots]
+    while stack:
+        node, finished = stack.pop()
+        if finished:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            if isinstance(node, Operation):
+                if node._saved is None:
+                    raise RuntimeError(_FREED.format(type(node).__name__))
+                stack.extend((parent, False) for parent in node._parents if parent is not None)
+    return order
+
+
+def _leading_to(targets: set[Node], order: Sequence[Node]) -> set[Node]:
+    """The nodes of ``order`` from which a target can be reached: the only ones worth differentiating."""
+    wanted: set[Node] = set()
+    for node in order:
+        if node in targets or (isinstance(node, Operation) and not wanted.isdisjoint(node._parents)):
+            wanted.add(node)
+    return wanted
+
+
+def _seed(root: Tensor, gradient: Tensor | None) -> Tensor:
+    """The gradient a walk starts with."""
+    if not root.requires_grad:
+        raise RuntimeError(
+            "backward: the tensor does not depend on anything that requires grad; create its inputs with "
+            "requires_grad=True, and do not compute it under no_grad()"
+        )
+    if gradient is None:
+        if root.size != 1:
+            raise RuntimeError(
+                f"backward: only a scalar has an obvious gradient to start from, and this tensor has shape {root.shape}; "
+                "reduce it first (.sum() or .mean()), or pass gradient= a tensor of that shape"
+            )
+        return Tensor(np.ones(root.shape, root.dtype)).to(root.device)
+    if not isinstance(gradient, Tensor):
+        gradient = Tensor(np.asarray(gradient, root.dtype)).to(root.device)
+    if gradient.shape != root.shape:
+        raise ValueError(f"backward: gradient has shape {gradient.shape}, the tensor {root.shape}; they must agree")
+    return gradient.astype(root.dtype, copy=False)
+
+
+def _hooked(hook: Callable[[Tensor], Tensor | None], gradient: Tensor) -> Tensor:
+    replacement = hook(gradient)
+    if replacement is None:
+        return gradient
+    if not isinstance(replacement, Tensor) or replacement.shape != gradient.shape:
+        got = f"shape {replacement.shape}" if isinstance(replacement, Tensor) else type(replacement).__name__
+        raise ValueError(f"a tensor hook must return None or a Tensor of shape {gradient.shape}, not {got}")
+    return replacement

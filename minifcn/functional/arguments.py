@@ -1,0 +1,114 @@
+"""Checks and conversions of arguments that several public functions share."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minifcn import settings
+from minifcn.kernels.shapes import Pair
+from minifcn.tensor import Tensor
+
+Number = int | float | bool
+TensorLike = Tensor | np.ndarray | Number | Sequence
+
+
+def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
+    """``value`` as a Tensor; a Python number takes the dtype and device of ``like``, unless it needs a wider kind."""
+    if isinstance(value, Tensor):
+        return value
+    device = settings.device() if like is None else like.device
+    if isinstance(value, (bool, int, float)):
+        dtype = np.dtype(np.float32) if like is None else np.result_type(like.dtype, value)
+        if dtype == np.float64 and like is not None and like.dtype != np.float64:
+            dtype = np.dtype(np.float32)  # NumPy makes integers and a Python float float64; here floats are float32
+        return Tensor(np.asarray(value, dtype), device=device)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return Tensor(value, device=device)
+    array = np.asarray(value)
+    return Tensor(array.astype(np.float32) if array.dtype == np.float64 else array, device=device)
+
+
+def as_tensors(*values: Any) -> tuple[Tensor, ...]:
+    """All values as Tensors; numbers follow the first Tensor among them."""
+    like = next((value for value in values if isinstance(value, Tensor)), None)
+    if like is None:
+        like = next((as_tensor(value) for value in values if isinstance(value, np.ndarray)), None)
+    return tuple(as_tensor(value, like) for value in values)
+
+
+def as_image(name: str, value: Any) -> Tensor:
+    """``value`` as a floating-point Tensor of images (N, H, W, C)."""
+    x = as_tensor(value)
+    if x.ndim != 4:
+        hint = "; add a batch axis with x[None]" if x.ndim == 3 else ""
+        raise ValueError(f"{name}: expected images of shape (N, H, W, C), got shape {x.shape}{hint}")
+    if x.dtype.kind != "f":
+        raise TypeError(f"{name}: expected floating-point images, got {x.dtype}; convert with x.astype('float32')")
+    return x
+
+
+def pair(name: str, argument: str, value: Any, minimum: int = 0) -> Pair:
+    """An int, or a pair of ints, as a (height, width) pair."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    try:
+        numbers = tuple(operator.index(v) for v in values)
+    except TypeError:
+        numbers = ()
+    if len(numbers) != 2 or min(numbers) < minimum:
+        raise ValueError(f"{name}: {argument} must be an int or a pair of ints >= {minimum}, got {value!r}")
+    return numbers
+
+
+def floating(x: Tensor) -> Tensor:
+    """The tensor if it is floating point; integers become float32."""
+    return x if x.dtype.kind == "f" else x.astype(np.float32)
+
+
+def one_kind(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Both, the integer one in the other's dtype if that is floating point: int64 with float32 must not become float64."""
+    if x.dtype.kind == "f" != y.dtype.kind:
+        return x, y.astype(x.dtype)
+    if y.dtype.kind == "f" != x.dtype.kind:
+        return x.astype(y.dtype), y
+    return x, y
+
+
+def axes_of(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """``axis`` (None, an int or several) as sorted non-negative axes."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = []
+    for a in axis if isinstance(axis, (tuple, list)) else (axis,):
+        axes.append(axis_of(name, a, ndim))
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{name}: axis {axis} names an axis twice")
+    return tuple(sorted(axes))
+
+
+def axis_of(name: str, axis: int, ndim: int) -> int:
+    """One axis as a non-negative number."""
+    if not isinstance(axis, (int, np.integer)) or not -ndim <= axis < ndim:
+        raise ValueError(f"{name}: axis {axis!r} does not exist in a tensor with {ndim} axes")
+    return int(axis) % ndim
+
+
+def check_broadcast(name: str, *tensors: Tensor) -> tuple[int, ...]:
+    """The common shape, or an error that names the shapes."""
+    try:
+        return np.broadcast_shapes(*(tensor.shape for tensor in tensors))
+    except ValueError:
+        shapes = " and ".join(str(tensor.shape) for tensor in tensors)
+        raise ValueError(f"{name}: shapes {shapes} cannot be broadcast together") from None
+
+
+def array_key(key: Any) -> Any:
+    """An index whose Tensors have become arrays."""
+    if isinstance(key, Tensor):
+        return key.data
+    if isinstance(key, tuple):
+        return tuple(array_key(part) for part in key)
+    return np.asarray(key) if isinstance(key, list) else key

@@ -1,0 +1,141 @@
+"""Probabilities and classification losses. Classes are the last axis, as channels are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from minifcn.functional.arguments import TensorLike, as_tensor, axis_of, check_broadcast, floating
+from minifcn.functional.arrange import reshape, transpose
+from minifcn.functional.elementwise import multiply, softplus
+from minifcn.functional.reduce import mean, sum
+from minifcn.ops import classify as ops
+from minifcn.tensor import Tensor
+
+Reduction = Literal["mean", "sum"]
+
+
+def softmax(x: TensorLike, axis: int = -1) -> Tensor:
+    """e^x / Σ e^x along an axis: positive, summing to 1; U-Net's last activation.
+
+    >>> softmax([0.0, 0.0]).tolist()
+    [0.5, 0.5]
+    """
+    return _along(ops.Softmax(), "softmax", x, axis)
+
+
+def log_softmax(x: TensorLike, axis: int = -1) -> Tensor:
+    """The logarithm of `softmax`, without overflow or loss of digits."""
+    return _along(ops.LogSoftmax(), "log_softmax", x, axis)
+
+
+def cross_entropy(
+    logits: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+    pixel_weight: TensorLike | None = None,
+) -> Tensor:
+    """−Σ w ln softmax(logits)[target], over Σ w for the mean: U-Net's loss (Ronneberger et al. 2015, eq. 1, with its sign).
+
+    Args:
+        logits: (..., K), before any softmax.
+        target: integers (...), each in 0..K−1 or ``ignore_index``.
+        weight: (K,), a weight for each class.
+        ignore_index: pixels with this label take no part.
+        reduction: "mean" divides by the sum of all weights (class weight times pixel weight) that took part; "sum" does not.
+        pixel_weight: (...), a weight for each pixel: the paper's map w.
+
+    Returns:
+        a scalar; 0 when every pixel is ignored.
+
+    Raises:
+        ValueError: shapes disagree, or a label is outside 0..K−1.
+
+    >>> cross_entropy([[0.0, 0.0]], np.array([1])).item()  # ln 2
+    0.6931471824645996
+    """
+    x, labels = floating(as_tensor(logits)), as_tensor(target)
+    classes = x.shape[-1] if x.ndim else 0
+    if labels.shape != x.shape[:-1] or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"cross_entropy: logits {x.shape} need integer labels of shape {x.shape[:-1]}, got {labels.dtype} of shape "
+            f"{labels.shape}"
+        )
+    flat = labels.data.reshape(-1)
+    counted = flat != ignore_index
+    wrong = flat[counted & ((flat < 0) | (flat >= classes))]
+    if wrong.size:
+        raise ValueError(
+            f"cross_entropy: label {wrong[0]} is not one of 0..{classes - 1} (nor ignore_index={ignore_index}); "
+            "masks of 0 and 255 must be mapped to 0 and 1 first"
+        )
+    weights = counted.astype(x.dtype)
+    if weight is not None:
+        of_class = as_tensor(weight).data
+        if of_class.shape != (classes,):
+            raise ValueError(f"cross_entropy: weight must have shape {(classes,)}, one a class; got {of_class.shape}")
+        weights *= of_class[np.where(counted, flat, 0)]
+    if pixel_weight is not None:
+        of_pixel = as_tensor(pixel_weight).data
+        if of_pixel.shape != labels.shape:
+            raise ValueError(f"cross_entropy: pixel_weight must have shape {labels.shape}, got {of_pixel.shape}")
+        weights *= of_pixel.reshape(-1)
+    total = ops.CrossEntropy(flat, weights)(reshape(x, (flat.size, classes)))
+    return _reduced(total, float(weights.sum(dtype=np.float64)), reduction)
+
+
+def binary_cross_entropy(
+    logits: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
+    pos_weight: TensorLike | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """−Σ [y ln σ(x) + (1 − y) ln(1 − σ(x))], from logits x, without overflow; PyTorch's ``..._with_logits``.
+
+    Args:
+        logits: any shape.
+        target: the same shape, in [0, 1].
+        weight: a weight for each element; broadcast.
+        pos_weight: a factor for the first term; broadcast.
+        reduction: "mean" divides by the number of elements, "sum" does not.
+
+    >>> binary_cross_entropy([0.0], [1.0]).item()
+    0.6931471824645996
+    """
+    x, y = floating(as_tensor(logits)), as_tensor(target).astype(np.float32, copy=False)
+    if x.shape != y.shape:
+        raise ValueError(f"binary_cross_entropy: logits {x.shape} and target {y.shape} must have one shape")
+    if y.size and not (0.0 <= y.data.min() and y.data.max() <= 1.0):
+        raise ValueError("binary_cross_entropy: targets must be in [0, 1]; masks of 0 and 255 must be divided by 255")
+    y = y.astype(x.dtype, copy=False)
+    # −ln σ(x) = softplus(−x) and −ln(1 − σ(x)) = softplus(x).
+    positive = y * softplus(-x)
+    loss = (positive if pos_weight is None else positive * pos_weight) + (1.0 - y) * softplus(x)
+    if weight is not None:
+        check_broadcast("binary_cross_entropy", loss, as_tensor(weight))
+        loss = multiply(loss, weight)
+    return mean(loss) if _checked(reduction) == "mean" else sum(loss)
+
+
+def _along(operation: ops.Softmax | ops.LogSoftmax, name: str, x: TensorLike, axis: int) -> Tensor:
+    x = floating(as_tensor(x))
+    axis = axis_of(name, axis, x.ndim)
+    if axis == x.ndim - 1:
+        return operation(x)
+    order = [a for a in range(x.ndim) if a != axis] + [axis]
+    return transpose(operation(transpose(x, order)), sorted(range(x.ndim), key=order.__getitem__))
+
+
+def _reduced(total: Tensor, count: float, reduction: Reduction) -> Tensor:
+    # Nothing counted: the sum is 0 and stays 0, instead of becoming NaN and poisoning the network.
+    return total if _checked(reduction) == "sum" or count == 0.0 else total * (1.0 / count)
+
+
+def _checked(reduction: Reduction) -> Reduction:
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction must be 'mean' or 'sum', not {reduction!r}")
+    return reduction

@@ -1,0 +1,101 @@
+"""Batch normalisation and dropout."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from minifcn import random
+from minifcn.functional.arguments import TensorLike, as_image, as_tensor
+from minifcn.kernels import load
+from minifcn.ops.norm import BatchNorm
+from minifcn.tensor import Tensor
+
+
+def batch_norm(
+    x: TensorLike,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    activation: Literal["relu"] | None = None,
+) -> Tensor:
+    """Normalise every channel (the last axis): weight · (x − mean) / √(variance + eps) + bias. Ioffe & Szegedy 2015.
+
+    In training, mean and (biased) variance are those of the batch, and the running statistics move towards them:
+    running = (1 − momentum) · running + momentum · batch, with the unbiased variance. Otherwise the running statistics
+    are used.
+
+    Args:
+        x: (..., C).
+        running_mean: (C,), updated in place in training.
+        running_var: (C,), updated in place in training.
+        weight: (C,), 1 if None.
+        bias: (C,), 0 if None.
+        training: use and record the batch's statistics.
+        momentum: weight of the new batch in the running statistics.
+        eps: added to the variance.
+        activation: "relu" applies ReLU in the same pass over memory.
+
+    Raises:
+        ValueError: shapes disagree; a batch of a single pixel (its variance says nothing); no statistics to evaluate with.
+    """
+    x = as_tensor(x)
+    channels = x.shape[-1:]
+    given = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
+    for name, value in given.items():
+        if value is not None and as_tensor(value).shape != channels:
+            raise ValueError(f"batch_norm: {name} must have shape {channels}, got {as_tensor(value).shape}")
+    if activation not in (None, "relu"):
+        raise ValueError(f"batch_norm: activation must be None or 'relu', not {activation!r}")
+    ones, zeros = np.ones(channels, x.dtype), np.zeros(channels, x.dtype)
+    w = as_tensor(weight if weight is not None else Tensor(ones, device=x.device))
+    b = as_tensor(bias if bias is not None else Tensor(zeros, device=x.device))
+    if training:
+        pixels = x.size // max(1, x.shape[-1])
+        if pixels < 2:
+            raise ValueError(f"batch_norm: {pixels} value(s) a channel in shape {x.shape}; training needs at least 2")
+        mean, var = load(x.device).moments(x.data)
+        with_unbiased = var * (pixels / (pixels - 1))
+        _move_towards(running_mean, mean, momentum)
+        _move_towards(running_var, with_unbiased, momentum)
+    elif running_mean is None or running_var is None:
+        raise ValueError("batch_norm: evaluation needs running_mean and running_var; pass training=True without them")
+    else:
+        mean, var = running_mean.data, running_var.data
+    inverse_std = (1.0 / np.sqrt(var + eps)).astype(x.dtype, copy=False)
+    return BatchNorm(mean, inverse_std, activation == "relu", training, eps)(x, w, b)
+
+
+def dropout(x: TensorLike, p: float = 0.5, training: bool = True) -> Tensor:
+    """Zero each element with probability ``p`` and divide the others by 1 − p, in training; otherwise do nothing.
+
+    Srivastava et al. 2014, with the scaling at training time. The mask comes from `minifcn.random`.
+    """
+    x = as_tensor(x)
+    return _masked("dropout", x, p, training, x.shape)
+
+
+def dropout2d(x: TensorLike, p: float = 0.5, training: bool = True) -> Tensor:
+    """Like `dropout`, but zeroes whole channels of images (N, H, W, C). Tompson et al. 2015."""
+    x = as_image("dropout2d", x)
+    return _masked("dropout2d", x, p, training, (x.shape[0], 1, 1, x.shape[3]))
+
+
+def _masked(name: str, x: Tensor, p: float, training: bool, shape: tuple[int, ...]) -> Tensor:
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"{name}: p is a probability, got {p}")
+    if not training or p == 0.0:
+        return x
+    keep = random.generator().random(shape, dtype=np.float32) >= p
+    mask = keep.astype(x.dtype) * (1.0 / (1.0 - p) if p < 1.0 else 0.0)
+    return x * Tensor(mask.astype(x.dtype, copy=False), device=x.device)
+
+
+def _move_towards(running: Tensor | None, batch: np.ndarray, momentum: float) -> None:
+    if running is not None:
+        running.data = (1.0 - momentum) * running.data + momentum * batch

@@ -1,0 +1,124 @@
+"""Operations that move elements without computing on them; each sits beside the one that moves them back."""
+
+from typing import Any
+
+from minifcn import functional as F
+from minifcn.autograd import Gradients
+from minifcn.kernels import load
+from minifcn.kernels.shapes import Pair
+from minifcn.ops.base import KernelOperation
+from minifcn.tensor import Tensor
+
+
+class Cast(KernelOperation):
+    """The same values in another dtype (or a copy). The walk back casts gradients to their input's dtype."""
+
+    def __init__(self, dtype: Any):
+        self.dtype = dtype
+
+    def forward(self, x: Any) -> Any:
+        return self.kernels.cast(x, self.dtype)
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        return gradient
+
+
+class Move(KernelOperation):
+    """The same values on another device; the gradient moves back."""
+
+    def __init__(self, device: str):
+        load(device)  # an unknown name is an error here
+        self.output_device = device
+
+    def forward(self, x: Any) -> Any:
+        return self.kernels.cast(x, x.dtype)
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        return Move(self.device)(gradient)
+
+
+class Reshape(KernelOperation):
+    """The same elements in another shape."""
+
+    is_view = True
+
+    def __init__(self, shape: tuple[int, ...]):
+        self.shape = shape
+
+    def forward(self, x: Any) -> Any:
+        return x.reshape(self.shape)
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        return F.reshape(gradient, self.input_shape(0))
+
+
+class Transpose(KernelOperation):
+    """The axes in another order; the adjoint is the inverse permutation."""
+
+    is_view = True
+
+    def __init__(self, axes: tuple[int, ...]):
+        self.axes = axes
+
+    def forward(self, x: Any) -> Any:
+        return x.transpose(self.axes)
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        inverse = sorted(range(len(self.axes)), key=self.axes.__getitem__)
+        return F.transpose(gradient, tuple(inverse))
+
+
+class Index(KernelOperation):
+    """x[key]; crop, split and flip are this. Its adjoint is `IndexAdd`."""
+
+    def __init__(self, key: Any):
+        self.key = key
+        keys = key if isinstance(key, tuple) else (key,)
+        self.is_view = all(isinstance(k, (int, slice)) or k is None or k is Ellipsis for k in keys)
+
+    def forward(self, x: Any) -> Any:
+        return self.kernels.index(x, self.key)
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        return IndexAdd(self.key, self.input_shape(0))(gradient)
+
+
+class IndexAdd(KernelOperation):
+    """Zeros, to which x is added at key; its adjoint is `Index`."""
+
+    def __init__(self, key: Any, shape: tuple[int, ...]):
+        self.key, self.shape = key, shape
+
+    def forward(self, x: Any) -> Any:
+        return self.kernels.index_add(x, self.key, self.shape)
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        return Index(self.key)(gradient)
+
+
+class Pad(KernelOperation):
+    """Surround with a constant; the adjoint crops."""
+
+    def __init__(self, widths: tuple[Pair, ...], value: float):
+        self.widths, self.value = widths, value
+
+    def forward(self, x: Any) -> Any:
+        return self.kernels.pad(x, self.widths, self.value)
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        inside = zip(self.widths, self.input_shape(0), strict=True)
+        return F.index(gradient, tuple(slice(before, before + length) for (before, _), length in inside))
+
+
+class Concatenate(KernelOperation):
+    """Join along an axis; the adjoint splits."""
+
+    def __init__(self, axis: int):
+        self.axis = axis
+
+    def forward(self, *arrays: Any) -> Any:
+        return self.kernels.concatenate(arrays, self.axis)
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        lengths = [shape[self.axis] for shape, _ in self._inputs]
+        return tuple(F.split(gradient, lengths, self.axis))

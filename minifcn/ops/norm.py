@@ -1,0 +1,45 @@
+"""Batch normalisation, optionally with the ReLU that follows it, in one pass over memory."""
+
+from typing import Any
+
+from minifcn import functional as F
+from minifcn.autograd import Gradients, is_grad_enabled
+from minifcn.ops.base import KernelOperation
+from minifcn.tensor import Tensor
+
+
+class BatchNorm(KernelOperation):
+    """x̂ = (x − mean) / std, y = weight · x̂ + bias, per channel; in ``training``, mean and std are those of x."""
+
+    def __init__(self, mean: Any, inverse_std: Any, relu: bool, training: bool, eps: float):
+        self.mean, self.inverse_std, self.relu, self.training, self.eps = mean, inverse_std, relu, training, eps
+
+    def forward(self, x: Any, weight: Any, bias: Any) -> Any:
+        self.save(x, weight, bias)
+        return self.kernels.batch_norm(x, self.mean, self.inverse_std, weight, bias, self.relu)
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        x, weight, bias = self.saved
+        if is_grad_enabled():
+            return self._recordable(gradient, x, weight, bias)
+        arrays = self.kernels.batch_norm_gradient(
+            gradient.data, x.data, self.mean, self.inverse_std, weight.data, bias.data, self.relu, self.training
+        )
+        return tuple(Tensor(array, device=self.device) for array in arrays)
+
+    def _recordable(self, gradient: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Gradients:
+        """The kernel's formula in public functions, for gradients of gradients: slower, but it can be recorded."""
+        axes = tuple(range(x.ndim - 1))
+        if self.training:
+            mean, inverse_std = F.mean(x, axes), (F.var(x, axes) + self.eps) ** -0.5
+        else:
+            mean, inverse_std = Tensor(self.mean, device=self.device), Tensor(self.inverse_std, device=self.device)
+        normalised = (x - mean) * inverse_std
+        if self.relu:
+            gradient = F.where(normalised * weight + bias > 0.0, gradient, 0.0)
+        to_bias = F.sum(gradient, axes)
+        to_weight = F.sum(gradient * normalised, axes)
+        to_x = gradient
+        if self.training:
+            to_x = gradient - (to_bias + normalised * to_weight) * (x.shape[-1] / x.size)
+        return weight * inverse_std * to_x, to_weight, to_bias

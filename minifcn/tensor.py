@@ -1,0 +1,440 @@
+"""Tensor: an array, its gradient, and the operation that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from minifcn.autograd import Node, Operation
+
+Axis = int | tuple[int, ...] | None
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was computed.
+
+    It is a NumPy array where it can be (``shape``, ``reshape``, ``sum(axis=...)``, indexing) and follows PyTorch where it
+    differentiates (``requires_grad``, ``grad``, ``backward``, ``detach``). ``Tensor(array)`` shares the array's memory;
+    `minifcn.tensor` copies. Images are ``(N, H, W, C)``.
+
+    Args:
+        data: an array of floats, integers or booleans.
+        requires_grad: whether gradients with respect to this tensor are wanted.
+        device: where the array lives; see `minifcn.kernels.DEVICES`.
+
+    >>> x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.], dtype=float64)
+    """
+
+    __slots__ = ("__weakref__", "_data", "_hooks", "_requires_grad", "_version", "device", "grad", "name", "operation")
+
+    # NumPy must not take over `array * tensor`.
+    __array_ufunc__ = None
+
+    def __init__(self, data: Any, requires_grad: bool = False, device: str = "cpu"):
+        array = data if isinstance(data, (np.ndarray, np.generic)) else np.asarray(data)
+        self._data: Any = np.asarray(array)
+        if self._data.dtype.kind not in "fiub":
+            raise TypeError(f"a Tensor holds floats, integers or booleans, not {self._data.dtype}")
+        self._version = [0]
+        self._hooks: tuple[Callable[[Tensor], Tensor | None], ...] = ()
+        self.device = device
+        #: The gradient that `backward` accumulated (leaves only), or None.
+        self.grad: Tensor | None = None
+        #: The operation that made this tensor, if it is part of a graph.
+        self.operation: Operation | None = None
+        #: A name for error messages and drawings, such as ``encoder.0.weight``.
+        self.name: str | None = None
+        self._requires_grad = False
+        if requires_grad:
+            self.requires_grad = True
+
+    # --- the array --------------------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Any:
+        """The array itself. What is written into it is not recorded."""
+        return self._data
+
+    @data.setter
+    def data(self, array: Any) -> None:
+        array = np.asarray(array.data if isinstance(array, Tensor) else array)
+        if array.shape != self._data.shape:
+            raise ValueError(f"data: the new array has shape {array.shape}, the tensor {self.shape}; they must agree")
+        self._data = array.astype(self.dtype, copy=False)
+        self._version[0] += 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return tuple(self._data.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return int(self._data.ndim)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(self._data.size)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the elements, as NumPy's."""
+        return self._data.dtype
+
+    def numpy(self) -> np.ndarray:
+        """The values as a NumPy array that shares memory; read-only while the tensor requires grad."""
+        view: np.ndarray = self._data.view()
+        if self.requires_grad:
+            view.flags.writeable = False
+        return view
+
+    def item(self) -> Any:
+        """The value of a tensor with one element, as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item: the tensor has {self.size} elements, shape {self.shape}; only one can become a number")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(f"the truth of a tensor of shape {self.shape} is ambiguous; compare and reduce it first")
+        return bool(self._data.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __repr__(self) -> str:
+        digits = np.array2string(self._data, separator=", ", prefix="tensor(")
+        notes = []
+        if self.dtype not in (np.float32, np.int64, np.bool_):
+            notes.append(f"dtype={self.dtype}")
+        if self.operation is not None:
+            notes.append(f"operation={type(self.operation).__name__}")
+        elif self.requires_grad:
+            notes.append("requires_grad=True")
+        if self.device != "cpu":
+            notes.append(f"device={self.device!r}")
+        return f"tensor({', '.join([digits, *notes])})"
+
+    # Tensors are compared by value with ==, but are dictionary keys by identity.
+    __hash__ = object.__hash__
+
+    # --- the graph --------------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients with respect to this tensor are wanted."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and self.dtype.kind != "f":
+            raise TypeError(f"only floating-point tensors can require grad, and this one is {self.dtype}")
+        if not value and self.operation is not None:
+            raise RuntimeError("requires_grad can only be turned off on leaves; use .detach()")
+        self._requires_grad = bool(value)
+
+    def requires_grad_(self, value: bool = True) -> Tensor:
+        """Set ``requires_grad`` in place."""
+        self.requires_grad = value
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this tensor."""
+        return self.operation is None
+
+    @property
+    def source(self) -> Node:
+        """The graph's node for this tensor: the operation that made it, or the tensor itself if it is a leaf."""
+        return self if self.operation is None else self.operation
+
+    def set_operation(self, operation: Operation) -> None:
+        """Make this tensor the output of a recorded operation."""
+        self.operation = operation
+        self._requires_grad = True
+
+    @property
+    def version(self) -> int:
+        """How many times the memory was changed in place, through this tensor or a view of it."""
+        return self._version[0]
+
+    def share_version(self, other: Tensor) -> None:
+        """Count changes together with a tensor that shares memory."""
+        self._version = other._version
+
+    def shell(self) -> Tensor:
+        """This tensor's place in the graph and version counter, without its array."""
+        shell = Tensor(_NOTHING, device=self.device)
+        shell._version, shell.operation, shell._requires_grad = self._version, self.operation, self._requires_grad
+        return shell
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
+        """Add to the ``grad`` of every leaf behind this tensor the derivative of this tensor with respect to it.
+
+        Args:
+            gradient: the derivative of the final quantity with respect to this tensor, of this tensor's shape; a scalar
+                does not need one.
+            retain_graph: keep what the graph saved, so that backward can be called again.
+            create_graph: record the backward pass itself, so that gradients can be differentiated; implies
+                ``retain_graph``.
+
+        Raises:
+            RuntimeError: the tensor is not a scalar and ``gradient`` is missing; nothing behind it requires grad; the
+                graph was already freed; an array it saved was changed in place.
+
+        >>> x = Tensor(np.array(3.0), requires_grad=True)
+        >>> (x * x).backward()
+        >>> x.grad.item()
+        6.0
+        """
+        autograd.backward(self, gradient, retain_graph, create_graph)
+
+    def detach(self) -> Tensor:
+        """The same array, outside the graph."""
+        detached = Tensor(self._data, device=self.device)
+        detached.share_version(self)
+        return detached
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call ``hook(gradient)`` whenever the gradient of this tensor has been computed; it may return another one.
+
+        >>> x = Tensor(np.array(1.0), requires_grad=True)
+        >>> handle = x.register_hook(lambda gradient: 10 * gradient)
+        >>> (2 * x).backward()
+        >>> x.grad.item()
+        20.0
+        """
+        if not self.requires_grad:
+            raise RuntimeError("register_hook: the tensor does not require grad, so it will never have a gradient")
+        node = self.source
+        node._hooks = (*node._hooks, hook)
+        return RemovableHandle(node, hook)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this tensor in ``grad`` although it is not a leaf."""
+        if self.operation is not None:
+            self.register_hook(self._keep_grad)
+
+    def _keep_grad(self, gradient: Tensor) -> None:
+        self.grad = gradient if self.grad is None else self.grad + gradient
+
+    # --- changes of type and place ----------------------------------------------------------------------------------
+
+    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
+        """The same values as another dtype; without ``copy``, the tensor itself if it already has that dtype."""
+        return self if not copy and self.dtype == dtype else F.cast(self, dtype)
+
+    def to(self, device: str) -> Tensor:
+        """The same values on another device (the tensor itself if it is there already); gradients flow back."""
+        return F.move(self, device)
+
+    def clone(self) -> Tensor:
+        """A copy, through which gradients flow."""
+        return F.cast(self, self.dtype)
+
+    def copy_(self, values: Any) -> Tensor:
+        """Overwrite the values in place, broadcasting; refused where it would be invisible to the graph."""
+        self[...] = values
+        return self
+
+    # --- indexing ---------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return F.index(self, key)
+
+    def __setitem__(self, key: Any, values: Any) -> None:
+        if self.requires_grad and autograd.is_grad_enabled():
+            raise RuntimeError(
+                "an assignment into a tensor that requires grad cannot be recorded; build a new tensor with where() or "
+                "concatenate(), or assign under no_grad()"
+            )
+        self._data[F.array_key(key)] = values._data if isinstance(values, Tensor) else values
+        self._version[0] += 1
+
+    # --- arithmetic -------------------------------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Tensor:
+        return F.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return F.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return F.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return F.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return F.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return F.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return F.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return F.divide(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return F.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return F.pow(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return F.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return F.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return F.negative(self)
+
+    def __abs__(self) -> Tensor:
+        return F.abs(self)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return F.greater(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return F.greater_equal(self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return F.greater(other, self)
+
+    def __le__(self, other: Any) -> Tensor:
+        return F.greater_equal(other, self)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise, as for arrays
+        return F.equal(self, other)
+
+    # --- functions that read well as methods --------------------------------------------------------------------------
+
+    def exp(self) -> Tensor:
+        """e to the power of each element."""
+        return F.exp(self)
+
+    def log(self) -> Tensor:
+        """Natural logarithm of each element."""
+        return F.log(self)
+
+    def sqrt(self) -> Tensor:
+        """Square root of each element."""
+        return F.sqrt(self)
+
+    def abs(self) -> Tensor:
+        """Absolute value of each element."""
+        return F.abs(self)
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """Each element limited to [min, max]."""
+        return F.clip(self, min, max)
+
+    def relu(self) -> Tensor:
+        """max(x, 0) of each element."""
+        return F.relu(self)
+
+    def sigmoid(self) -> Tensor:
+        """1 / (1 + e^−x) of each element."""
+        return F.sigmoid(self)
+
+    def tanh(self) -> Tensor:
+        """Hyperbolic tangent of each element."""
+        return F.tanh(self)
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Sum over axes (all if None)."""
+        return F.sum(self, axis, keepdims)
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Mean over axes (all if None)."""
+        return F.mean(self, axis, keepdims)
+
+    def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+        """Variance over axes (all if None), dividing by the count minus ``ddof``."""
+        return F.var(self, axis, ddof, keepdims)
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Largest over axes (all if None)."""
+        return F.max(self, axis, keepdims)
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Smallest over axes (all if None)."""
+        return F.min(self, axis, keepdims)
+
+    def argmax(self, axis: int | None = None) -> Tensor:
+        """Index of the first largest element along an axis, or in the flattened tensor."""
+        return F.argmax(self, axis)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in another shape; one length may be −1."""
+        return F.reshape(self, _unpacked(shape))
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """The axes in another order; reversed if none is given."""
+        return F.transpose(self, _unpacked(axes) if axes else None)
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802
+        """The axes in reverse order."""
+        return F.transpose(self)
+
+    def broadcast_to(self, *shape: Any) -> Tensor:
+        """Repeated along axes of length 1, and new leading ones, to fill ``shape``."""
+        return F.broadcast_to(self, _unpacked(shape))
+
+    def sum_to(self, shape: tuple[int, ...]) -> Tensor:
+        """Summed over the axes along which ``shape`` would be broadcast to this shape: the adjoint of `broadcast_to`."""
+        return F.sum_to(self, shape)
+
+
+class RemovableHandle:
+    """What `Tensor.register_hook` returns: ``remove()`` takes the hook off again."""
+
+    def __init__(self, owner: Any, hook: Callable[..., Any]):
+        self._owner, self._hook = owner, hook
+
+    def remove(self) -> None:
+        """Take the hook off; a second call does nothing."""
+        self._owner._hooks = tuple(hook for hook in self._owner._hooks if hook is not self._hook)
+
+
+_NOTHING = np.empty(0, np.float32)
+
+
+def _unpacked(arguments: Sequence[Any]) -> Any:
+    """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
+    return arguments[0] if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)) else tuple(arguments)
+
+
+# Last, because they need Tensor: operators and methods are the public functions under another name.
+from minifcn import autograd  # noqa: E402
+from minifcn import functional as F  # noqa: E402
