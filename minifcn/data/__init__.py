@@ -1,0 +1,41 @@
+"""Data: indexable sets of (image, label), transforms of both at once, batches, and the check before training."""
+
+from minifcn.data.check import DataError, Report, check
+from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Subset, split
+from minifcn.data.download import DownloadError, data_home
+from minifcn.data.isbi import ISBI2012
+from minifcn.data.loader import Loader
+from minifcn.data.masks import IGNORE_INDEX, map_binary_masks
+from minifcn.data.mnist import MNIST, MNISTSegmentation
+from minifcn.data.sources import SOURCES, Source, open_source
+from minifcn.data.synthetic import SyntheticMembranes
+from minifcn.data.transforms import CenterCrop, Compose, RandomCrop, RandomFlip, RandomRot90, Transform
+
+__all__ = [
+    "IGNORE_INDEX",
+    "ISBI2012",
+    "MNIST",
+    "SOURCES",
+    "ArrayDataset",
+    "Cached",
+    "CenterCrop",
+    "Compose",
+    "DataError",
+    "Dataset",
+    "DownloadError",
+    "Loader",
+    "MNISTSegmentation",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRot90",
+    "Report",
+    "Source",
+    "Subset",
+    "SyntheticMembranes",
+    "Transform",
+    "check",
+    "data_home",
+    "map_binary_masks",
+    "open_source",
+    "split",
+]

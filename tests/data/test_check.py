@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+
+from minifcn.data import IGNORE_INDEX, ArrayDataset, DataError, Dataset, check
+
+
+class Given(Dataset):
+    """Samples as they are, right or wrong."""
+
+    name, channels = "given", 1
+
+    def __init__(self, *samples, classes=("background", "cell")):
+        self.samples, self.classes = samples, classes
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        return self.samples[index]
+
+
+def image(height=4, width=4, channels=1):
+    return np.linspace(0, 1, height * width * channels, dtype=np.float32).reshape(height, width, channels)
+
+
+def label(height=4, width=4):
+    return np.arange(height * width).reshape(height, width) % 2
+
+
+def test_a_good_dataset_says_nothing():
+    report = check(Given((image(), label()), (image(4, 6), label(4, 6))))
+    assert report.images == 2
+    assert report.shapes == ((4, 4, 1), (4, 6, 1))
+    assert report.fractions == {"background": 0.5, "cell": 0.5}
+    assert report.notes == ()
+    assert str(report) == "2 images of 4x4x1, 4x6x1; background 50.0%, cell 50.0%"
+
+
+def test_many_sizes_are_abbreviated():
+    report = check(Given(*((image(4, width), label(4, width)) for width in range(2, 9))))
+    assert str(report).startswith("7 images of 4x2x1, 4x3x1, 4x4x1, 4x5x1 and 3 more; background")
+
+
+def with_value(value, classes=("background", "cell"), everywhere=False):
+    values = label()
+    values[1, 2] = value
+    if everywhere:
+        values[:] = value
+    return Given((image(), label()), (image(), values), classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (Given(), "given: holds no images"),
+        (with_value(2), "given: image 1 has label 2; classes are 0 = background, 1 = cell; renumber the labels"),
+        (with_value(-1), "given: image 1 has label -1; .* the label -100"),
+        (with_value(255), "image 1 has label 255; .*if 255 marks pixels that do not count, replace it by -100"),
+        (with_value(255, everywhere=True), "label 255; .*masks of 0 and 255 are mapped to 0 and 1 by map_binary_masks"),
+        (with_value(9, "abcdef"), r"classes are 0 = a, 1 = b, 2 = c, 3 = d, \.\.\., 5 = f; renumber"),
+        (
+            Given((image(), label(4, 5))),
+            r"image 0 is \(4, 4\), but its label is \(4, 5\): they must have the same size",
+        ),
+        (Given((image(), np.asarray(1))), "one label for the whole image: segmentation needs one a pixel"),
+        (Given((image(), label().astype(np.int32))), "labels of type int32, expected int64"),
+        (
+            Given((image()[..., 0], label())),
+            r"image 0 is float32 \(4, 4\), expected float32 \(height, width, channels\)",
+        ),
+        (Given((image().astype(float), label())), r"image 0 is float64 \(4, 4, 1\), expected float32"),
+        (Given((image(0), label(0))), r"image 0 is empty: shape \(0, 4, 1\)"),
+        (Given((image(channels=3), label())), "image 0 has 3 channels, the dataset declares 1"),
+        (Given((image(), np.zeros((4, 4), np.int64))), "all 1 images looked at hold nothing but 'background'"),
+        (Given((image(), np.full((4, 4), IGNORE_INDEX))), "every pixel of the 1 images looked at is ignored"),
+    ],
+)
+def test_what_is_refused(dataset, message):
+    with pytest.raises(DataError, match=message) as caught:
+        check(dataset)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_no_numbers(value):
+    pixels = image()
+    pixels[2, 3] = value
+    with pytest.raises(DataError, match=f"given: image 1 holds {value} at row 2, column 3"):
+        check(Given((image(), label()), (pixels, label())))
+
+
+def test_channels_that_the_network_does_not_take():
+    dataset = Given((image(), label()))
+    assert check(dataset, channels=1).images == 1
+    with pytest.raises(DataError, match="image 0 has 1 channels, the network takes 3"):
+        check(dataset, channels=3)
+
+
+def multiple_of_four(height, width):
+    return f"{height}x{width} is not a multiple of 4" if height % 4 or width % 4 else None
+
+
+def test_sizes_that_the_network_cannot_take():
+    dataset = Given((image(), label()), (image(6, 8), label(6, 8)))
+    with pytest.raises(DataError, match="given: image 1: 6x8 is not a multiple of 4"):
+        check(dataset, multiple_of_four)
+    assert check(dataset, multiple_of_four, crop=(4, 4)).notes == ()
+    with pytest.raises(DataError, match="crops of 3x4: 3x4 is not a multiple of 4"):
+        check(dataset, multiple_of_four, crop=(3, 4))
+
+
+def notes(*samples, classes=("background", "cell"), **arguments):
+    return check(Given(*samples, classes=classes), **arguments).notes
+
+
+def test_what_is_said():
+    good = image(), label()
+    assert notes(good, classes=("a", "b", "c")) == (
+        "class 'c' does not occur in the 1 images looked at: it cannot be learnt",
+    )
+    assert notes((255 * image(), label())) == ("image 0 holds values from 0 to 255: networks here expect 0 to 1",)
+    assert notes((np.full((4, 4, 1), 0.5, np.float32), label())) == ("image 0 is 0.5 all over",)
+    assert notes(good, crop=(4, 9)) == ("image 0 is 4x4, smaller than the crop of 4x9: padded, uncounted",)
+    rare = np.ones((10, 10), np.int64)
+    rare[0, :2] = 0
+    assert notes((image(10, 10), rare)) == (
+        "class 'cell' fills 98% of the pixels: judge by Dice or IoU, not by accuracy",
+    )
+
+
+def test_ignored_pixels_are_not_counted():
+    ignored = label()
+    ignored[1:] = IGNORE_INDEX
+    assert check(Given((image(), ignored))).fractions == {"background": 0.5, "cell": 0.5}
+    ignored[0, 1:] = IGNORE_INDEX
+    with pytest.raises(DataError, match="nothing but 'background'"):
+        check(Given((image(), ignored)))
+
+
+def test_what_the_dataset_says_about_its_files_is_passed_on():
+    dataset = ArrayDataset([image()], [255 * label()], ("background", "cell"), binary_masks=True)
+    assert check(dataset).notes == ("masks hold 0 and 255: mapped to 0 and 1",)
+
+
+def test_samples_are_spread_over_the_dataset():
+    bad = with_value(7)
+    samples = [(image(), label())] * 9 + [bad[1]]
+    with pytest.raises(DataError, match="image 9"):
+        check(Given(*samples), samples=2)
+    assert check(Given(*samples[:-1]), samples=3).images == 3
+    with pytest.raises(ValueError, match="expected samples >= 1, got 0"):
+        check(Given(*samples), samples=0)
