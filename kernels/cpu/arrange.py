@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-
 from minifcn.kernels.contract import Array
 from minifcn.kernels.shapes import Pair
 
@@ -16,7 +15,7 @@ def cast(x: Array, dtype: Any) -> Array:
 
 def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
     """Repeat to fill ``shape``, in a new array."""
-    return np.array(np.broadcast_to(x, shape))
+    return np.array(np.broadcast_to(x, shape), order="C")
 
 
 def index(x: Array, key: Any) -> Array:

@@ -2,13 +2,13 @@
 
     C[i, j] (+)= Σ_t Σ_k  A[start_a + offset_a[t] + i·row_a + k·step_a] · B[start_b + offset_b[t] + k·step_b + j]
 
-A small tile of C, ``rows`` high and a few SIMD vectors wide, stays in registers while the sums over t and k run. With
-other offsets and strides the same product is a convolution (t: the kernel's taps, k: input channels, rows: neighbouring
-pixels; no im2col), its adjoint in the image, and its adjoint in the weight (t: image rows, k: pixels, rows: channels). This is
-the "single building block" of Georganas et al. 2020 (doi 10.1109/IPDPS47924.2020.00032).
+A small tile of C, a few rows high and one or two SIMD vectors wide, stays in registers while the sums over t and k run.
+With other offsets and strides the same product is a convolution (t: the kernel's taps, k: input channels, rows:
+neighbouring pixels; no im2col), its adjoint in the image, and its adjoint in the weight (t: image rows, k: pixels,
+rows: channels). This is the "single building block" of Georganas et al. 2020 (doi 10.1109/IPDPS47924.2020.00032).
 
-Numba's own loops are left to LLVM's vectoriser, which keeps neither the tile in registers nor to full-width vectors; hence
-explicit vector types. How wide is the machine's widest vector is asked once, of the host.
+Loops written in Numba are left to LLVM's vectoriser, which neither keeps the tile in registers nor uses the full width;
+hence explicit vector types, as wide as the host's widest.
 """
 
 from collections.abc import Callable
@@ -29,8 +29,8 @@ def _vector_bytes() -> int:
 #: Width of a SIMD vector on this machine.
 VECTOR_BYTES = _vector_bytes()
 
-#: Heights of tiles, in the order they are tried; with two vectors a row, the tallest fills the registers (32 with AVX-512
-#: and on Arm, 16 otherwise) but for the two vectors of B and the broadcast element of A.
+#: Heights of tiles, in the order they are tried. With two vectors a row, the tallest fills the registers (32 with
+#: AVX-512 and on Arm, 16 with AVX2) but for the two vectors of B and the broadcast element of A.
 TILE_ROWS = (6, 4, 2, 1) if VECTOR_BYTES == 32 else (14, 8, 4, 2, 1)
 
 
@@ -77,16 +77,21 @@ def _make(vectors: int) -> Callable[..., Any]:
     return brgemm
 
 
+_ARGUMENTS = (
+    "rows", "depth",
+    "a", "start_a", "offset_a", "row_a", "step_a",
+    "b", "start_b", "offset_b", "step_b",
+    "c", "start_c", "row_c", "accumulate",
+)  # fmt: skip
+
+
 class _Emitter:
-    """Writes the product at the builder's position. Positions and strides count elements, in the arrays' flat memory."""
+    """Writes the product at the builder's position. Offsets and strides count elements of the arrays' flat memory."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any, vectors: int):
         self.builder, self.vectors = builder, vectors
-        names = (
-            "rows depth a start_a offset_a row_a step_a b start_b offset_b step_b c start_c row_c accumulate".split()
-        )
-        self.argument = dict(zip(names, arguments, strict=True))
-        kinds = dict(zip(names, signature.args, strict=True))
+        self.argument = dict(zip(_ARGUMENTS, arguments, strict=True))
+        kinds = dict(zip(_ARGUMENTS, signature.args, strict=True))
         for name in ("a", "offset_a", "b", "offset_b", "c"):
             array = context.make_array(kinds[name])(context, builder, self.argument[name])
             self.argument[name] = array.data

@@ -3,11 +3,11 @@
 import math
 
 import numpy as np
-from numba import njit, prange
-
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.exponential import exp
-from minifcn.kernels.cpu.jit import helper, kernel
+from minifcn.kernels.cpu.jit import helper, kernel, sum_helper
+from minifcn.kernels.cpu.runs import sum_row
+from numba import prange
 
 _ROWS = 512  # rows that a thread takes at a time; fixed, so that the order of the sum is
 
@@ -49,7 +49,7 @@ def _softmax(x: Array, y: Array) -> None:
         top = _largest(row)
         for k in range(row.size):
             result[k] = exp(row[k] - top)
-        total = _total(result)
+        total = x.dtype.type(sum_row(result))
         for k in range(row.size):
             result[k] /= total
 
@@ -76,36 +76,14 @@ def _cross_entropy(logits: Array, labels: Array, weight: Array, partial: Array) 
 
 @helper
 def _largest(row: Array) -> float:
-    """The maximum of all that is not NaN. A NaN shows in Σ e^(row − top) anyway."""
-    lowest = row.dtype.type(-np.inf)
-    top = lowest
-    for k in range(row.size):
-        top = _larger(top, _number(row[k], lowest))
+    """The maximum. It may miss a NaN, but Σ e^(row − top) will not."""
+    top = row[0]
+    for k in range(1, row.size):
+        top = row[k] if row[k] > top else top
     return top
 
 
-@helper
-def _number(x: float, otherwise: float) -> float:
-    """x, unless it is NaN."""
-    return x if x == x else otherwise
-
-
-# Only where NaN is promised not to occur, and the sign of zero not to matter, is a maximum over a row vectorised.
-@njit(nogil=True, fastmath={"nnan", "nsz"})
-def _larger(a: float, b: float) -> float:
-    return a if a > b else b
-
-
-@helper
-def _total(row: Array) -> float:
-    """Σ row."""
-    total = row.dtype.type(0)
-    for k in range(row.size):
-        total += row[k]
-    return total
-
-
-@helper
+@sum_helper
 def _total_exp(row: Array, top: float) -> float:
     """Σ e^(row − top)."""
     total = row.dtype.type(0)

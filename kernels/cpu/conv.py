@@ -5,9 +5,9 @@ channels its depth, a panel of output channels its columns:
 
     y[n, i, j, k] = Σ_(r,t) Σ_c  x[n, i·s + r·d, j·s + t·d, c] · w[r, t, c, k]
 
-*Adjoint in x* (transposed convolution). Output pixel (i, j) receives from the taps for which i + p − r·d is a multiple of s.
-Those are the same for all pixels with the same (i mod s, j mod s): s² *phases*, each a convolution of stride 1 with
-some of the taps, whose results interlace. No zeros are multiplied, and nothing is scattered.
+*Adjoint in x* (transposed convolution). Output pixel (i, j) receives from the taps for which i + p − r·d is a multiple
+of s, and likewise in j. Those are the same for all pixels with the same (i mod s, j mod s): s² *phases*, each a
+convolution of stride 1 with some of the taps, whose results interlace. No zeros are multiplied, and nothing is scattered.
 
 *Adjoint in w.* For one tap, input channels are the rows, output channels the columns, image rows the batch and the
 pixels of a row the depth. Image rows fall into as many parts as there are threads; the parts' sums are added in order.
@@ -16,12 +16,11 @@ The first two copy their input into a zero border and the weight into panels: bo
 """
 
 import numpy as np
-from numba import get_num_threads, prange
-
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2, lanes
 from minifcn.kernels.cpu.jit import kernel
 from minifcn.kernels.shapes import Pair, Window
+from numba import get_num_threads, prange
 
 _ROW_BLOCK_BYTES = 2**18  # input rows that one task keeps in the second-level cache while it goes through the panels
 
@@ -94,14 +93,14 @@ def conv2d_weight(x: Array, y: Array, window: Window, groups: int) -> Array:
     return np.ascontiguousarray(total).reshape(shape)
 
 
-# --- what is prepared in NumPy -----------------------------------------------------------------------------------------
+# --- what is prepared in NumPy ---------------------------------------------------------------------------------------
 
 
 def _with_border(x: Array, before: tuple[int, ...] | list[int], size: list[int]) -> Array:
-    """(N, H, W, C) -> contiguous (N, *size, C) that begins ``before`` the image, zero outside it; a view if it can be."""
+    """(N, H, W, C) -> contiguous (N, *size, C) that begins ``before`` the image, zero outside; a view if it can be."""
     N, H, W, C = x.shape
     top, left = before
-    if top == left == 0 and H >= size[0] and W >= size[1]:
+    if top == left == 0 and size[0] <= H and size[1] <= W:
         return np.ascontiguousarray(x)
     padded = np.empty((N, *size, C), x.dtype)
     # A row's pixels lie side by side: rows are copied as runs of W · C numbers.
@@ -110,7 +109,7 @@ def _with_border(x: Array, before: tuple[int, ...] | list[int], size: list[int])
 
 
 def _pack(weight: Array, groups: int, transposed: bool) -> Array:
-    """(taps, C / groups, K) -> (groups, panels, taps, depth, width): columns in whole panels, the last one filled with zeros.
+    """(taps, C / groups, K) -> (groups, panels, taps, depth, width): columns in whole panels, the last one padded.
 
     Columns are the output channels of a group and the depth its input channels; ``transposed``, the other way round.
     """
@@ -134,7 +133,7 @@ def _with_whole_panels(y: Array, groups: int) -> tuple[Array, int]:
 
 
 def _phase_axis(window: Window, axis: int, size: int) -> list[tuple[int, list[int], Array]]:
-    """For each first output position below the stride: the taps that reach it, and the input position that each reads."""
+    """For each first output position below the stride: the taps that reach it, and the input that each reads."""
     stride, padding, dilation = window.stride[axis], window.padding[axis], window.dilation[axis]
     phases = []
     for first in range(min(stride, size)):
@@ -180,7 +179,7 @@ def _correlate(
     )  # fmt: skip
 
 
-# --- what is compiled --------------------------------------------------------------------------------------------------
+# --- what is compiled ------------------------------------------------------------------------------------------------
 
 
 @kernel
@@ -233,8 +232,8 @@ def _correlate_rows(
     rows, pixels, block, image_step, row_step, pixel_step, first, out_row, out_pixel, width = geometry
     N, plane, groups, columns = out.shape
     count, channels = panels.shape[1], groups * columns
-    # A few rows at a time, panel after panel: the rows stay in the second-level cache, and each panel is read once for all.
-    # An image of few rows would leave threads idle; then panels are shared out too.
+    # A few rows at a time, panel after panel: the rows stay in the second-level cache, and each panel is read once for
+    # all of them. An image of few rows would leave threads idle; then panels are shared out too.
     blocks = -(rows // -block)
     shares = min(count, max(1, 8 // (N * blocks)))
     for task in prange(N * blocks * shares):

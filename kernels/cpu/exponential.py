@@ -8,7 +8,10 @@ from typing import Any
 
 import numba
 import numpy as np
+from minifcn.kernels.cpu.jit import FAST_MATH
 from numba.extending import overload
+
+_OPTIONS = {"fastmath": FAST_MATH, "error_model": "numpy", "nogil": True}
 
 _LOG2_E = np.float32(1 / math.log(2))
 # ln 2 in two parts: n times the first, which has 9 bits, is exact, so r is x − n ln 2 with only one rounding.
@@ -29,10 +32,6 @@ _ODD = tuple(np.float32(2 / (2 * k + 1)) for k in range(8))
 def exp(x: Any) -> Any:
     """e^x: within 1.5 units of the last place for float32; the C library's for float64."""
     return math.exp(x)
-
-
-# Only "contract" of the fast-math flags: "reassoc" would add _LN2_HIGH and _LN2_LOW up.
-_OPTIONS = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True}
 
 
 @overload(exp, jit_options=_OPTIONS, inline="never")

@@ -22,9 +22,10 @@ import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-#: What LLVM may assume of floating point: it may fuse a·b + c, reorder sums (that is what vectorises them) and drop the
-#: sign of zero. Not in here: "nnan" and "ninf", with which a test for NaN or infinity would be optimised away.
-FAST_MATH = {"contract", "reassoc", "nsz"}
+#: What LLVM may do to floating point: fuse a·b + c, and drop the sign of zero. Not "nnan" or "ninf": a test for NaN or
+#: infinity would be optimised away. Not "reassoc": it makes x − (max + ln Σ) of x − max − ln Σ, and a large maximum
+#: swallows the logarithm. A sum along contiguous memory does need it to be vectorised: see `sum_helper`.
+FAST_MATH = {"contract", "nsz"}
 
 _OPTIONS = {
     "nogil": True,
@@ -48,6 +49,11 @@ def serial_kernel(function: Function) -> Function:
 def helper(function: Function) -> Function:
     """A function that kernels call; it is compiled into them, so it needs no cache of its own."""
     return numba.njit(**_OPTIONS)(function)
+
+
+def sum_helper(function: Function) -> Function:
+    """A helper whose sums LLVM may reorder, in an order fixed at compile time, so as to add several terms at once."""
+    return numba.njit(**_OPTIONS | {"fastmath": FAST_MATH | {"reassoc"}})(function)
 
 
 def _cached(function: Function, parallel: bool) -> Function:

@@ -1,7 +1,6 @@
 """Matrix products, which BLAS does on all threads."""
 
 import numpy as np
-
 from minifcn.kernels.contract import Array
 
 

@@ -1,37 +1,38 @@
 """Batch normalisation and its statistics: per-channel vectors meet flat runs of pixels (see `runs`)."""
 
 import numpy as np
-from numba import prange
-
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import kernel
 from minifcn.kernels.cpu.runs import block_count, block_size, fold, run_size, spread, sum_pixels
+from numba import prange
 
 
+@np.errstate(all="ignore")  # no pixels: 0 / 0
 def moments(x: Array) -> tuple[Array, Array]:
     """Mean and biased variance (÷ M) of every channel, (C,) each."""
     x = np.asarray(x, order="C")
     channels = x.shape[-1]
     pixels = x.size // channels
-    with np.errstate(all="ignore"):  # no pixels: 0 / 0
-        mean = sum_pixels(x.reshape(1, pixels, channels))[0] / np.float64(pixels)
-        run, block, blocks = _split(x)
-        partial = np.zeros((blocks, run))
-        _sum_squares(x.ravel(), spread(mean, run), block, partial)
-        variance = fold(partial, channels) / np.float64(pixels)
-        return mean.astype(x.dtype), variance.astype(x.dtype)
+    mean = sum_pixels(x.reshape(1, pixels, channels))[0] / np.float64(pixels)
+    run, block, blocks = _split(x)
+    partial = np.zeros((blocks, run))
+    _sum_squares(x.ravel(), spread(mean, run), block, partial)
+    variance = fold(partial, channels) / np.float64(pixels)
+    return mean.astype(x.dtype), variance.astype(x.dtype)
 
 
+@np.errstate(all="ignore")
 def batch_norm(x: Array, mean: Array, inverse_std: Array, weight: Array, bias: Array, relu: bool) -> Array:
     """(x − mean) · inverse_std · weight + bias, all (C,); then ReLU if asked."""
     x = np.asarray(x, order="C")
     y = np.empty_like(x)
     run, block, _ = _split(x)
-    vectors = (spread(v.astype(x.dtype), run) for v in (mean, inverse_std * weight, bias))
-    _batch_norm(x.ravel(), *vectors, relu, block, y.ravel())
+    mean, scale, bias = (spread(v.astype(x.dtype), run) for v in (mean, inverse_std * weight, bias))
+    _batch_norm(x.ravel(), mean, scale, bias, relu, block, y.ravel())
     return y
 
 
+@np.errstate(all="ignore")
 def batch_norm_gradient(
     gradient: Array,
     x: Array,
@@ -49,18 +50,20 @@ def batch_norm_gradient(
     x, gradient = np.asarray(x, order="C"), np.asarray(gradient, order="C")
     channels = x.shape[-1]
     run, block, blocks = _split(x)
-    scale = inverse_std * weight
-    vectors = [spread(v.astype(x.dtype), run) for v in (mean, scale, bias)]
+
+    def lay(vector: Array) -> Array:
+        return spread(vector.astype(x.dtype), run)
+
+    flat = gradient.ravel(), x.ravel(), lay(mean), lay(inverse_std * weight), lay(bias)
     partial = np.zeros((2, blocks, run))
-    _sum_gradients(gradient.ravel(), x.ravel(), *vectors, relu, block, partial)
+    _sum_gradients(*flat, relu, block, partial)
     g_bias, g_weight = fold(partial, channels)
     g_weight *= inverse_std
 
     # The statistics' share of the gradient; none when they were constants.
     share = channels / x.size if training and x.size else 0.0
-    terms = [spread(v.astype(x.dtype), run) for v in (g_bias * share, inverse_std * g_weight * share)]
     g_x = np.empty_like(x)
-    _input_gradient(gradient.ravel(), x.ravel(), *vectors, *terms, relu, block, g_x.ravel())
+    _input_gradient(*flat, lay(g_bias * share), lay(inverse_std * g_weight * share), relu, block, g_x.ravel())
     return g_x, g_weight.astype(x.dtype), g_bias.astype(x.dtype)
 
 

@@ -5,11 +5,10 @@ output itself, so no buffer is needed.
 """
 
 import numpy as np
-from numba import prange
-
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import kernel
 from minifcn.kernels.shapes import Pair, Window
+from numba import prange
 
 _LINE = 16  # channels that a thread scatters: a cache line of float32, which no two threads then share
 
@@ -19,7 +18,7 @@ def max_pool2d(x: Array, window: Window, output_size: Pair) -> tuple[Array, Arra
     x = np.asarray(x, order="C")
     shape = (x.shape[0], *output_size, x.shape[3])
     y, indices = np.empty(shape, x.dtype), np.empty(shape, np.int32)
-    _max_pool2d(x, *(np.array(pair) for pair in window), y, indices)
+    _max_pool2d(x, window, y, indices)
     return y, indices
 
 
@@ -45,9 +44,8 @@ def max_unpool2d(y: Array, indices: Array, output_size: Pair) -> Array:
 
 
 @kernel
-def _max_pool2d(
-    x: Array, kernel_size: Array, stride: Array, padding: Array, dilation: Array, y: Array, indices: Array
-) -> None:
+def _max_pool2d(x: Array, window: Window, y: Array, indices: Array) -> None:
+    (kh, kw), stride, padding, dilation = window
     N, H, W, C = x.shape
     _, P, Q, _ = y.shape
     for row in prange(N * P):
@@ -55,11 +53,11 @@ def _max_pool2d(
         for j in range(Q):
             for c in range(C):
                 y[n, i, j, c], indices[n, i, j, c] = -np.inf, -1
-            for r in range(kernel_size[0]):
+            for r in range(kh):
                 p = i * stride[0] + r * dilation[0] - padding[0]
                 if p < 0 or p >= H:
                     continue
-                for t in range(kernel_size[1]):
+                for t in range(kw):
                     q = j * stride[1] + t * dilation[1] - padding[1]
                     if q < 0 or q >= W:
                         continue

@@ -12,10 +12,9 @@ its own partial sum, added up in order at the end: no atomics, and the same bits
 """
 
 import numpy as np
-from numba import prange
-
 from minifcn.kernels.contract import Array
-from minifcn.kernels.cpu.jit import kernel
+from minifcn.kernels.cpu.jit import kernel, sum_helper
+from numba import prange
 
 _RUN = 256  # numbers: long enough to hide a loop's overhead, short enough for ten such vectors to stay in the L1 cache
 _BLOCK = 2**15  # numbers: large enough to hide a thread's overhead, small enough that two threads finish together
@@ -76,10 +75,16 @@ def sum_rows(x: Array) -> Array:
 @kernel
 def _sum_rows(x: Array, total: Array) -> None:
     for m in prange(len(x)):
-        row_total = 0.0
-        for k in range(x.shape[1]):
-            row_total += x[m, k]
-        total[m] = row_total
+        total[m] = sum_row(x[m])
+
+
+@sum_helper
+def sum_row(row: Array) -> float:
+    """Σ row, in float64."""
+    total = 0.0
+    for k in range(row.size):
+        total += row[k]
+    return total
 
 
 @kernel

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-
 from minifcn.kernels.contract import Array
 from minifcn.kernels.shapes import Pair
 

@@ -1,7 +1,6 @@
 """Matrix products."""
 
 import numpy as np
-
 from minifcn.kernels.contract import Array
 
 

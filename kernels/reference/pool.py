@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-
 from minifcn.kernels.contract import Array
 from minifcn.kernels.shapes import Pair, Window
 
