@@ -16,11 +16,11 @@ import numpy as np
 class AxisMap(NamedTuple):
     """A sparse (output size × ``input_size``) matrix by rows.
 
-    Row i holds ``weight[k]`` at column ``index[k]`` for k from ``start[i]`` to ``start[i + 1] - 1``.
+    Row i holds ``weight[k]`` at column ``source[k]`` for k from ``start[i]`` to ``start[i + 1] - 1``.
     """
 
     start: np.ndarray  # (output size + 1,) int64
-    index: np.ndarray  # (entries,) int64
+    source: np.ndarray  # (entries,) int64
     weight: np.ndarray  # (entries,) float64
     input_size: int
 
@@ -36,8 +36,8 @@ class AxisMap(NamedTuple):
         [[1, 0], [1, 0], [0, 1], [0, 1]]
         """
         rows = np.repeat(np.arange(self.output_size), np.diff(self.start))
-        order = np.argsort(self.index, kind="stable")  # stable: the order of a sum is fixed, so are its bits
-        counts = np.bincount(self.index, minlength=self.input_size)
+        order = np.argsort(self.source, kind="stable")  # stable: the order of a sum is fixed, so are its bits
+        counts = np.bincount(self.source, minlength=self.input_size)
         start = np.concatenate(([0], np.cumsum(counts)))
         return AxisMap(start, rows[order], self.weight[order], self.output_size)
 
@@ -45,7 +45,7 @@ class AxisMap(NamedTuple):
         """The matrix itself, (output size, input size): for tests and for looking at."""
         matrix = np.zeros((self.output_size, self.input_size))
         rows = np.repeat(np.arange(self.output_size), np.diff(self.start))
-        np.add.at(matrix, (rows, self.index), self.weight)
+        np.add.at(matrix, (rows, self.source), self.weight)
         return matrix
 
 
@@ -62,7 +62,7 @@ def gather(index: np.ndarray, input_size: int) -> AxisMap:
 def nearest(input_size: int, output_size: int, step: float | None = None) -> AxisMap:
     """Replication: output i is input ⌊i · step⌋, with ``step`` = input size / output size unless given.
 
-    >>> nearest(2, 5).index.tolist()
+    >>> nearest(2, 5).source.tolist()
     [0, 0, 0, 1, 1]
     """
     i = np.arange(output_size)
@@ -120,7 +120,7 @@ def sum_window(
 def mirror(input_size: int, before: int, after: int) -> AxisMap:
     """Reflect about the first and last pixels, which are not repeated: c b | a b c | b a.
 
-    >>> mirror(3, 2, 2).index.tolist()
+    >>> mirror(3, 2, 2).source.tolist()
     [2, 1, 0, 1, 2, 1, 0]
     """
     position = np.abs(np.arange(-before, input_size + after))
@@ -131,7 +131,7 @@ def mirror(input_size: int, before: int, after: int) -> AxisMap:
 def replicate(input_size: int, before: int, after: int) -> AxisMap:
     """Repeat the first and last pixels: a a | a b c | c c.
 
-    >>> replicate(3, 1, 2).index.tolist()
+    >>> replicate(3, 1, 2).source.tolist()
     [0, 0, 1, 2, 2, 2]
     """
     return gather(np.clip(np.arange(-before, input_size + after), 0, input_size - 1), input_size)

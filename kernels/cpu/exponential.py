@@ -23,9 +23,7 @@ _C0, _C1, _C2, _C3, _C4, _C5 = (
 )
 _ONE, _TWO = np.float32(1), np.float32(2)
 _BELOW, _ABOVE = np.float32(-104), np.float32(89)  # beyond these, e^x is 0 and infinite in float32
-
-
-#: 2 / (2k + 1): the series of 2 artanh.
+# 2 / (2k + 1): the series of 2 artanh.
 _ODD = tuple(np.float32(2 / (2 * k + 1)) for k in range(8))
 
 

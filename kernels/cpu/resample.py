@@ -14,8 +14,8 @@ def resample2d(x: Array, rows: AxisMap, columns: AxisMap) -> Array:
     y = np.empty((n, rows.output_size, columns.output_size, c), x.dtype)
     _resample2d(
         x,
-        *(rows.start, rows.index, rows.weight.astype(x.dtype)),
-        *(columns.start, columns.index, columns.weight.astype(x.dtype)),
+        *(rows.start, rows.source, rows.weight.astype(x.dtype)),
+        *(columns.start, columns.source, columns.weight.astype(x.dtype)),
         y,
     )
     return y

@@ -51,7 +51,6 @@ def spread(vector: Array, run: int) -> Array:
 def fold(partial: Array, channels: int) -> Array:
     """Partial sums (..., blocks, run) -> (..., C): add blocks, then the run's pixels, in order."""
     runs = partial.sum(axis=-2)
-    # NumPy adds along an axis that is not the last one in the order of its index.
     return runs.reshape(*runs.shape[:-1], -1, channels).sum(axis=-2)
 
 

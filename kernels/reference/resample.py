@@ -29,4 +29,4 @@ def resample2d(x: Array, rows: AxisMap, columns: AxisMap) -> Array:
 def _entries(matrix: AxisMap, row: int) -> Iterator[tuple[int, float]]:
     """Column and value of each entry of a matrix's row."""
     for k in range(matrix.start[row], matrix.start[row + 1]):
-        yield matrix.index[k], matrix.weight[k]
+        yield matrix.source[k], matrix.weight[k]

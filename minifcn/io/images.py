@@ -7,7 +7,6 @@ the file's own, in the file's own type: nothing is scaled on reading. `to_float`
 import logging
 import struct
 import threading
-import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
+from minifcn.io.atomic import replacing
 
 KNOWN = ".tif, .tiff, .png, .jpg, .jpeg, .bmp, .npy"
 
@@ -123,17 +124,11 @@ def write_image(path: str | Path, array: np.ndarray, stack: bool | None = None) 
     if array.ndim != 3 and stack != (array.ndim == 4):
         raise ImageError(f"{path}: stack={stack} does not fit an array of shape {array.shape}")
 
-    # In the same folder, because a rename is atomic only within a file system; opened like any new file, because
-    # tempfile's are readable by their owner alone.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with replacing(path) as temporary, temporary.open("xb") as file:
             _WRITERS[suffix](file, array, stack)
-        temporary.replace(path)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 # ---- TIFF

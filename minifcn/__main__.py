@@ -1,0 +1,5 @@
+"""``python -m minifcn`` is the command line."""
+
+from minifcn.cli import main
+
+main()

@@ -1,0 +1,5 @@
+"""The command line: ``minifcn train | predict | evaluate | info``."""
+
+from minifcn.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,90 @@
+"""``minifcn evaluate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+_MEMBRANES = ("membrane", "interior")
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a training run.", metavar="RUN", show_default=False)],
+    data: Annotated[Path | None, typer.Option(help="Folder of the dataset, if it has moved.")] = None,
+    checkpoint: Annotated[str, typer.Option(help="best or last.")] = "best",
+) -> None:
+    """Score a trained network on its dataset's validation images; writes evaluation.json into the run's folder.
+
+    Networks that find membranes are also scored by the cells they separate (V_Rand and V_Info of the ISBI 2012
+    challenge), beside two baselines: the raw image, and the image after a Gaussian filter, as if they were
+    probabilities.
+    """
+    from rich.console import Console
+
+    from minifcn.data import open_source
+    from minifcn.io.atomic import write_text
+    from minifcn.training.run import Run
+
+    opened = Run.open(run)
+    predictor = opened.predictor(checkpoint)
+    dataset = open_source(opened.config.dataset, str(data) if data else opened.config.data, "validation")
+    membranes = dataset.classes == _MEMBRANES
+    scores = _score(predictor, dataset, membranes)
+    rows = {f"{opened.config.model} ({checkpoint})": scores}
+    if membranes:
+        rows |= _baselines(dataset)
+    console = Console()
+    console.print(_table(f"{dataset.name}: {len(dataset)} validation images", rows))
+    write_text(run / "evaluation.json", json.dumps(rows, indent=2) + "\n")
+    console.print(f"written to {run / 'evaluation.json'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _score(predictor: Any, dataset: Any, membranes: bool) -> dict[str, float]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from minifcn.training.evaluation import evaluate
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("predicting", total=len(dataset))
+        evaluation = evaluate(
+            predictor, dataset, membranes=membranes, progress=lambda done, total: bar.update(task, completed=done)
+        )
+    return evaluation.scalars()
+
+
+def _baselines(dataset: Any) -> dict[str, dict[str, float]]:
+    """Scores of the images themselves, bright meaning interior."""
+    import numpy as np
+
+    from minifcn.metrics import gaussian_threshold, isbi_scores, raw_threshold
+
+    images = np.stack([dataset[i][0][..., 0] for i in range(len(dataset))])
+    truth = np.stack([dataset[i][1] for i in range(len(dataset))]) == 1
+    rows = {}
+    for name, baseline in (("raw threshold", raw_threshold), ("Gaussian, threshold", gaussian_threshold)):
+        scores = isbi_scores(truth, baseline(images))
+        rows[name] = {
+            "v_rand": scores.v_rand.f,
+            "v_info": scores.v_info.f,
+            "pixel_error_best_threshold": scores.misclassified,
+        }
+    return rows
+
+
+def _table(title: str, rows: dict[str, dict[str, float]]) -> Any:
+    """Scores down, contestants across."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("score")
+    for name in rows:
+        table.add_column(name, justify="right")
+    for score in dict.fromkeys(key for scores in rows.values() for key in scores):
+        cells = [f"{scores[score]:.4f}" if score in scores else "" for scores in rows.values()]
+        table.add_row(score.replace("_", " "), *cells)
+    return table

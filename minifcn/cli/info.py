@@ -1,0 +1,60 @@
+"""``minifcn info``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from typing import Any
+
+
+def info() -> None:
+    """Show versions, the processor, threads, devices and caches: what to add to a bug report."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    for name, value in facts().items():
+        table.add_row(name, str(value))
+    Console(soft_wrap=True).print(table)
+
+
+def facts() -> dict[str, Any]:
+    """What `info` shows, by name."""
+    import llvmlite.binding as llvm
+    import numba
+    import numpy
+
+    import minifcn
+    from minifcn import kernels
+    from minifcn.data import data_home
+    from minifcn.kernels.cpu.brgemm import VECTOR_BYTES
+    from minifcn.kernels.cpu.jit import cache_folder
+
+    features = llvm.get_host_cpu_features()
+    interesting = ("avx2", "fma", "avx512f", "avx512bf16", "amx-bf16", "neon", "sve")
+    cache = cache_folder()
+    compiled = list(cache.rglob("*.nbc"))
+    megabytes = sum(path.stat().st_size for path in compiled) / 2**20
+    return {
+        "minifcn": minifcn.__version__,
+        "Python": platform.python_version(),
+        "NumPy": numpy.__version__,
+        "Numba": numba.__version__,
+        "PyTorch": _version("torch"),
+        "system": platform.platform(),
+        "processor": llvm.get_host_cpu_name(),
+        "features": ", ".join(name for name in interesting if features.get(name))
+        or "none of " + ", ".join(interesting),
+        "SIMD vectors": f"{VECTOR_BYTES * 8} bits",
+        "threads": minifcn.get_num_threads(),
+        "devices": ", ".join(kernels.DEVICES),
+        "kernel cache": f"{cache} ({len(compiled)} compiled, {megabytes:.1f} MiB)",
+        "data": f"{data_home()} (set MINIFCN_DATA to move it)",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed (only needed by the tests)"

@@ -1,0 +1,133 @@
+"""``minifcn predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder of a training run.", metavar="RUN", show_default=False)],
+    inputs: Annotated[
+        list[Path], typer.Argument(help="Images or stacks: tif, png, jpg, npy.", metavar="INPUT...", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results; they keep the inputs' names.", show_default=False)],
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write probabilities instead of the most probable class.")
+    ] = False,
+    checkpoint: Annotated[str, typer.Option(help="best or last.")] = "best",
+) -> None:
+    """Apply a trained network to images of any size; results have the inputs' names, sizes and formats.
+
+    With two classes, the result is a mask of 0 and 255 (the second class), or with --probabilities the probability of
+    the second class. With more, it is the class number (as a palette image in png), or one probability image for each
+    class. Jpg would blur classes: results of jpg and bmp are png.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from minifcn.io import ImageError
+    from minifcn.predict import Predictor
+
+    names = [_target(path, out) for path in inputs]
+    if len(set(names)) < len(names):
+        raise ImageError(
+            "two inputs have the same name, so their results would too; predict them into different folders"
+        )
+    if any(path.resolve() == name.resolve() for path, name in zip(inputs, names, strict=True)):
+        raise ImageError(f"--out {out} is the inputs' own folder: results would replace them; give another one")
+    predictor = Predictor.load(run, checkpoint)
+    for path in inputs:
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file")
+    out.mkdir(parents=True, exist_ok=True)
+    console = Console(stderr=True)
+    for path, name in track(
+        list(zip(inputs, names, strict=True)), "predicting", console=console, disable=not console.is_terminal
+    ):
+        written = _predict_file(predictor, path, name, probabilities)
+        console.print(f"{path} -> {', '.join(str(p) for p in written)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _target(path: Path, out: Path) -> Path:
+    return out / (path.with_suffix(".png").name if path.suffix.lower() in (".jpg", ".jpeg", ".bmp") else path.name)
+
+
+def _predict_file(predictor: Any, path: Path, name: Path, probabilities: bool) -> list[Path]:
+    from minifcn.io import ImageError, read_image, to_float
+
+    array = read_image(path)
+    try:
+        images, stacked = as_images(to_float(array), predictor.channels)
+    except ValueError as error:
+        raise ImageError(f"{path}: {error}") from None
+    result = np.concatenate([predictor(image[None]) for image in images])
+    binary = result.shape[-1] == 2
+    if probabilities:
+        layers = {name: result[..., 1]} if binary else _one_each(name, result, predictor.classes)
+    elif binary:
+        layers = {name: np.where(result[..., 1] > 0.5, 255, 0).astype(np.uint8)}
+    else:
+        layers = {name: result.argmax(axis=-1).astype(np.uint8)}
+    for target, layer in layers.items():
+        _write(target, layer if stacked else layer[0], classes=0 if probabilities or binary else result.shape[-1])
+    return list(layers)
+
+
+def _one_each(name: Path, result: np.ndarray, classes: tuple[str, ...]) -> dict[Path, np.ndarray]:
+    """A file for each class: digits.png -> digits_background.png, digits_0.png, ..."""
+    return {name.with_name(f"{name.stem}_{label}{name.suffix}"): result[..., k] for k, label in enumerate(classes)}
+
+
+def _write(path: Path, array: np.ndarray, classes: int) -> None:
+    from minifcn.io import replacing, write_image
+
+    if path.suffix.lower() != ".png" or not classes:
+        write_image(path, array)
+        return
+    # A palette makes class numbers visible, and leaves them as they are for whoever reads the file.
+    from PIL import Image
+
+    image = Image.fromarray(array).convert("P")
+    image.putpalette(_palette(classes))
+    image.frombytes(array.tobytes())
+    with replacing(path) as temporary:
+        image.save(temporary, format="PNG")
+
+
+def _palette(classes: int) -> list[int]:
+    """Red, green, blue of each class, from matplotlib's tab20: black first, then colours that tell apart."""
+    from matplotlib import colormaps
+
+    colours = colormaps["tab20"](np.arange(classes - 1) % 20)[:, :3]
+    return np.round(255 * np.concatenate([np.zeros((1, 3)), colours])).astype(int).ravel().tolist()
+
+
+def as_images(array: np.ndarray, channels: int) -> tuple[np.ndarray, bool]:
+    """What a file holds as images (N, H, W, C), and whether it was a stack.
+
+    >>> as_images(np.zeros((5, 8, 8)), channels=1)[0].shape
+    (5, 8, 8, 1)
+
+    Raises:
+        ValueError: the number of channels does not fit.
+    """
+    stacked = array.ndim == 4 or (array.ndim == 3 and array.shape[-1] > 4)
+    if array.ndim == 2 or (array.ndim == 3 and stacked):
+        array = array[..., None]
+    if not stacked:
+        array = array[None]
+    if array.shape[-1] == 4 and channels in (1, 3):
+        array = array[..., :3]  # transparency is no colour
+    if array.shape[-1] == 3 and channels == 1 and (array == array[..., :1]).all():
+        array = array[..., :1]  # a grey image that was stored as colour
+    if array.shape[-1] != channels:
+        kind = {1: "grey", 3: "colour"}
+        raise ValueError(
+            f"has {array.shape[-1]} channels, the network was trained on {channels}; convert it to "
+            f"{kind.get(channels, f'{channels} channels')} first"
+        )
+    return array, stacked

@@ -1,0 +1,167 @@
+"""``minifcn train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Optional = typer.Option
+
+
+def train(
+    dataset: Annotated[
+        str, typer.Argument(help="What to train on: synthetic, isbi or mnist.", metavar="DATASET", show_default=False)
+    ],
+    data: Annotated[Path | None, Optional(help="Folder that holds the dataset's files.")] = None,
+    download: Annotated[bool, Optional("--download", help="Fetch the official files if they are missing.")] = False,
+    model: Annotated[str | None, Optional(help="Which network.  [default: unet]")] = None,
+    out: Annotated[Path | None, Optional(help="Folder of the run.  [default: runs/DATASET]")] = None,
+    steps: Annotated[int | None, Optional(min=1, help="Number of optimiser steps.  [default: the dataset's]")] = None,
+    minutes: Annotated[
+        float | None, Optional(min=0.01, help="Instead of --steps: train for about so long; timed before training.")
+    ] = None,
+    batch: Annotated[int | None, Optional(min=1, help="Images a step.")] = None,
+    crop: Annotated[int | None, Optional(min=0, help="Side of the random crops in pixels; 0: whole images.")] = None,
+    seed: Annotated[int | None, Optional(min=0, help="Of weights, order, crops and dropout.  [default: 0]")] = None,
+    lr: Annotated[float | None, Optional(help="Highest learning rate.")] = None,
+    loss: Annotated[str | None, Optional(help="cross_entropy, dice or jaccard.")] = None,
+    base: Annotated[int | None, Optional(min=1, help="Channels of the network's first level.")] = None,
+    depth: Annotated[int | None, Optional(min=1, help="How often the network halves the image.")] = None,
+    padding: Annotated[str | None, Optional(help="same or valid (as in the U-Net paper).")] = None,
+    norm: Annotated[str | None, Optional(help="none or batch.")] = None,
+    up: Annotated[str | None, Optional(help="transposed, nearest or bilinear.")] = None,
+    down: Annotated[str | None, Optional(help="max or stride.")] = None,
+    dropout: Annotated[float | None, Optional(help="Probability, in the two deepest levels.")] = None,
+    validate_every: Annotated[int | None, Optional(min=1, help="Steps between validations.")] = None,
+    resume: Annotated[bool, Optional("--resume", help="Continue an interrupted run, bit for bit.")] = False,
+    overwrite: Annotated[bool, Optional("--overwrite", help="Replace the run that is in --out.")] = False,
+) -> None:
+    """Train a network and write a run's folder: config, metrics, curves, preview and checkpoints.
+
+    Ctrl-C saves and says how to go on. Options that are not given come from the dataset's recipe.
+    """
+    from minifcn.training.config import ConfigError
+
+    if resume and overwrite:
+        raise ConfigError("--resume continues the run that --overwrite would replace; give one of them")
+    if steps is not None and minutes is not None:
+        raise ConfigError("give either --steps or --minutes")
+    options: dict[str, Any] = {
+        "base": base, "depth": depth, "padding": padding, "norm": norm, "up": up, "down": down, "dropout": dropout,
+    }  # fmt: skip
+    changes: dict[str, Any] = {
+        "data": None if data is None else str(data), "model": model, "steps": steps, "batch": batch, "crop": crop,
+        "seed": seed, "lr": lr, "loss": loss, "validate_every": validate_every,
+    }  # fmt: skip
+    folder = out or Path("runs") / dataset
+    if resume:
+        _resume(folder, dataset, changes, options, minutes)
+    else:
+        _begin(folder, dataset, changes, options, minutes, download, overwrite)
+
+
+def _begin(
+    folder: Path,
+    dataset: str,
+    changes: dict[str, Any],
+    options: dict[str, Any],
+    minutes: float | None,
+    download: bool,
+    overwrite: bool,
+) -> None:
+    from minifcn.data import open_source
+    from minifcn.training.build import statistics
+    from minifcn.training.config import recipe
+    from minifcn.training.progress import Reporter
+    from minifcn.training.run import Run
+    from minifcn.training.trainer import Trainer, estimate_steps
+
+    config = recipe(
+        dataset, **changes, options={**options, "norm": None if options["norm"] == "none" else options["norm"]}
+    )
+    parts = [open_source(dataset, config.data, split, download=download) for split in ("train", "validation")]
+    with Reporter() as reporter:
+        _check(config, *parts, reporter)
+        mean, std = statistics(parts[0])
+        config = config.changed(mean=mean, std=std)
+        if minutes is not None:
+            reporter.note("timing a few steps")
+            config = config.changed(steps=estimate_steps(Trainer(Run(folder, config), *parts), minutes))
+            reporter.note(f"{minutes:g} minutes are about {config.steps} steps")
+        run = Run.create(folder, config, overwrite)
+        with run.locked():
+            _finish(Trainer(run, *parts, reporter), reporter)
+
+
+def _resume(
+    folder: Path, dataset: str, changes: dict[str, Any], options: dict[str, Any], minutes: float | None
+) -> None:
+    from minifcn.data import open_source
+    from minifcn.training.progress import Reporter
+    from minifcn.training.run import Run
+    from minifcn.training.trainer import Trainer
+
+    run = Run.open(folder)
+    _check_unchanged(run.config, dataset, changes, options, minutes)
+    parts = [open_source(dataset, run.config.data, split) for split in ("train", "validation")]
+    with run.locked(), Reporter() as reporter:
+        trainer = Trainer(run, *parts, reporter)
+        trainer.resume()
+        if trainer.step_number == run.config.steps:
+            reporter.note(f"{folder}: finished already, after {run.config.steps} steps; nothing to resume")
+            return
+        reporter.note(f"continuing after step {trainer.step_number} of {run.config.steps}")
+        _finish(trainer, reporter)
+
+
+def _check_unchanged(
+    config: Any, dataset: str, changes: dict[str, Any], options: dict[str, Any], minutes: float | None
+) -> None:
+    """A run continues as it began: another choice would be another run."""
+    from minifcn.training.config import ConfigError
+
+    asked = {"dataset": dataset, **changes, **options}
+    values = {**vars(config), **config.options}
+    for name, value in asked.items():
+        kept = values.get(name)
+        if value is not None and value != kept and not (name in options and kept is None and value == "none"):
+            if name == "data":
+                continue  # the same files may have moved; they are looked for where the run found them
+            raise ConfigError(
+                f"--resume continues the run as it began, with {name} {kept}, not {value}; leave the option out, or "
+                "begin a new run in another folder"
+            )
+    if minutes is not None:
+        raise ConfigError(f"--resume continues the run as it began, up to step {config.steps}; leave --minutes out")
+
+
+def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> None:
+    """Refuse what cannot be trained on, and say what is odd, before the first step."""
+    from minifcn.data import check
+    from minifcn.training.build import build_model
+
+    network = build_model(config, train_set.channels, train_set.num_classes)
+    crop = (config.crop, config.crop) if config.crop else None
+    report = check(train_set, network.size_error, crop, samples=200)
+    for line in str(report).splitlines():
+        reporter.note(f"{train_set.name}: {line}")
+    parameters = sum(parameter.size for parameter in network.parameters())
+    reporter.note(f"{config.model}: {parameters:,} parameters; {len(validation_set)} images to validate on")
+
+
+def _finish(trainer: Any, reporter: Any) -> None:
+    """Train to the end or to the interruption, and say what to do next."""
+    run = trainer.run
+    if trainer.train():
+        reporter.note(
+            f"done after {trainer.step_number} steps and {trainer.seconds:.0f} s; see {run.folder}/preview.png and "
+            f"curves.png; next: minifcn evaluate {run.folder}"
+        )
+        return
+    reporter.note(
+        f"interrupted; saved after step {trainer.step_number} of {run.config.steps}; "
+        f"continue with: minifcn train {run.config.dataset} --out {run.folder} --resume"
+    )
+    raise typer.Exit(130)

@@ -1,0 +1,11 @@
+"""The lecture's networks.
+
+>>> from minifcn import models
+>>> type(models.create("unet", in_channels=1, classes=2, base=4))
+<class 'minifcn.models.unet.UNet'>
+"""
+
+from minifcn.models.registry import REGISTRY, create
+from minifcn.models.unet import UNet
+
+__all__ = ["REGISTRY", "UNet", "create"]

@@ -1,0 +1,30 @@
+"""Networks by name, for configuration files and the command line."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from minifcn.models.unet import UNet
+from minifcn.nn import Module
+
+#: Every network's name and class.
+REGISTRY: dict[str, type[Module]] = {"unet": UNet}
+
+
+def create(name: str, **options: Any) -> Module:
+    """The network of that name, with its class's options.
+
+    Raises:
+        ValueError: no network has that name.
+        TypeError: the network has no such option.
+
+    >>> create("u-net", in_channels=1, classes=2)
+    Traceback (most recent call last):
+    ValueError: unknown model 'u-net'; did you mean 'unet'? Models: unet
+    """
+    if name not in REGISTRY:
+        close = difflib.get_close_matches(name.lower(), REGISTRY, 1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ValueError(f"unknown model {name!r}; {hint}Models: {', '.join(REGISTRY)}")
+    return REGISTRY[name](**options)

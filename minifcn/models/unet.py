@@ -1,0 +1,217 @@
+"""U-Net (Ronneberger, Fischer & Brox 2015), with the lecture's improvements as options."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from minifcn import functional as F
+from minifcn.functional.arguments import TensorLike, as_image
+from minifcn.nn import (
+    BatchNorm2d,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    MaxPool2d,
+    Module,
+    ModuleList,
+    ReLU,
+    Sequential,
+    Upsample,
+)
+from minifcn.tensor import Tensor
+
+Padding = Literal["same", "valid"]
+Norm = Literal["batch"] | None
+Up = Literal["transposed", "nearest", "bilinear"]
+Down = Literal["max", "stride"]
+
+
+class UNet(Module):
+    """Encoder, mirrored decoder, and skip connections between them: (N, H, W, C) -> logits (N, P, Q, classes).
+
+    Each level applies two 3 x 3 convolutions with ReLU. On the way down, between levels, the image is halved and the
+    next level doubles the channels; on the way up, the image is doubled, the channels are halved, and the result is
+    concatenated, [up, skip], with the map that the way down had at that level, cropped about its centre. A 1 x 1
+    convolution gives the scores.
+
+    ``UNet(1, 2, padding="valid", dropout=0.5)`` is the paper's network: 572 x 572 pixels give 388 x 388, with
+    31,030,658 parameters. Weights start from N(0, 2 / N) (see `minifcn.nn.conv`), biases at zero.
+
+    Args:
+        in_channels: channels of the images.
+        classes: channels of the output: logits, which go into `minifcn.functional.cross_entropy` as they are.
+        base: channels of the first level; level l has base · 2^l.
+        depth: how many times the image is halved.
+        padding: of the 3 x 3 convolutions. "same" keeps the size, which must be a multiple of 2^depth. "valid", as in
+            the paper, invents no pixels, and each convolution costs a border of one pixel; see `output_size`.
+        norm: "batch" puts batch normalisation between each 3 x 3 convolution, then without bias, and its ReLU.
+        up: "transposed", a 2 x 2 transposed convolution of stride 2; or "nearest" or "bilinear" upsampling, then a
+            2 x 2 convolution, with just as many parameters. It keeps the size, whatever ``padding`` is: its last row
+            and column see zeros. So sizes do not depend on ``up``, but in a "valid" network only "transposed" invents
+            no pixels.
+        down: "max", 2 x 2 max-pooling; or "stride", a 3 x 3 convolution of stride 2 and padding 1, with ReLU (and
+            norm). Sizes do not depend on it; a level of c channels gets 9 c² + c more parameters (9 c² + 2 c with
+            norm).
+        dropout: its probability, after the last ReLU of the two deepest levels; the skip carries the dropped map.
+
+    >>> import minifcn as mf
+    >>> net = UNet(1, 2, base=4, depth=2)
+    >>> net(mf.zeros(1, 32, 48, 1)).shape
+    (1, 32, 48, 2)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        classes: int,
+        base: int = 64,
+        depth: int = 4,
+        padding: Padding = "same",
+        norm: Norm = None,
+        up: Up = "transposed",
+        down: Down = "max",
+        dropout: float = 0.0,
+    ):
+        _check_positive(in_channels=in_channels, classes=classes, base=base, depth=depth)
+        _check_choice("padding", padding, ("same", "valid"))
+        _check_choice("norm", norm, (None, "batch"))
+        _check_choice("up", up, ("transposed", "nearest", "bilinear"))
+        _check_choice("down", down, ("max", "stride"))
+        self.in_channels, self.classes, self.depth, self.padding = in_channels, classes, depth, padding
+        widths = [base * 2**level for level in range(depth + 1)]
+        self.encoder, self.downs = ModuleList(), ModuleList()
+        for level, width in enumerate(widths[:-1]):
+            channels = widths[level - 1] if level else in_channels
+            self.encoder.append(_level(channels, width, padding, norm, dropout if level == depth - 1 else 0.0))
+            self.downs.append(_down(width, down, norm))
+        self.bottom = _level(widths[-2], widths[-1], padding, norm, dropout)
+        self.ups, self.decoder = ModuleList(), ModuleList()
+        for width in reversed(widths[:-1]):
+            self.ups.append(_up(2 * width, width, up))
+            self.decoder.append(_level(2 * width, width, padding, norm))
+        self.head = Conv2d(base, classes, 1)
+
+    def forward(self, images: TensorLike) -> Tensor:
+        """Logits of images (N, H, W, in_channels).
+
+        Raises:
+            ValueError: the size is not legal, or the channels are not ``in_channels``; before anything is computed.
+        """
+        x = self._checked(images)
+        skips = []
+        for level, down in zip(self.encoder, self.downs, strict=True):
+            skips.append(level(x))
+            x = down(skips[-1])
+        x = self.bottom(x)
+        for up, level in zip(self.ups, self.decoder, strict=True):
+            x = up(x)  # (N, h, w, 2c) -> (N, 2h, 2w, c)
+            skip = F.crop(skips.pop(), (x.shape[1], x.shape[2]))
+            x = level(F.concatenate([x, skip]))  # (N, 2h, 2w, 2c) -> (N, 2h, 2w, c), or 4 rows and columns fewer
+        return self.head(x)
+
+    # --- sizes ------------------------------------------------------------------------------------------------------
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Size of the output for an input of this size.
+
+        Raises:
+            ValueError: the input's size is not legal.
+
+        >>> UNet(1, 2, base=1, padding="valid").output_size(572, 572)
+        (388, 388)
+        """
+        error = self.size_error(height, width)
+        if error is not None:
+            raise ValueError(error)
+        return self._output_length(height), self._output_length(width)
+
+    def legal_size(self, length: int) -> int:
+        """The smallest legal height (or width) that is at least ``length``: what to pad to.
+
+        >>> UNet(1, 2, base=1).legal_size(1000), UNet(1, 2, base=1, padding="valid").legal_size(571)
+        (1008, 572)
+        """
+        while not self._output_length(length):
+            length += 1
+        return length
+
+    def size_error(self, height: int, width: int, batch: int = 1) -> str | None:
+        """What is wrong with an input of this size, and what to do about it; None if it is legal.
+
+        >>> print(UNet(1, 2, base=1, padding="valid").size_error(571, 572))
+        unet: height 571 of input (1, 571, 572, 1) is not a legal size; nearest legal: 556, 572 (pad by 1)
+        """
+        shape = (batch, height, width, self.in_channels)
+        errors = []
+        for axis, length in (("height", height), ("width", width)):
+            if not self._output_length(length):
+                above = self.legal_size(length)
+                below = next((n for n in range(length - 1, 0, -1) if self._output_length(n)), None)
+                nearest = f"{above}" if below is None else f"{below}, {above}"
+                errors.append(
+                    f"unet: {axis} {length} of input {shape} is not a legal size; nearest legal: {nearest} "
+                    f"(pad by {above - length})"
+                )
+        return "\n".join(errors) or None
+
+    def _output_length(self, length: int) -> int:
+        """Output rows for ``length`` input rows; 0 if they are not legal."""
+        lost = 4 if self.padding == "valid" else 0  # by the two convolutions of a level
+        for _ in range(self.depth):
+            length -= lost
+            if length < 2 or length % 2:
+                return 0
+            length //= 2
+        length -= lost
+        for _ in range(self.depth):
+            length = 2 * length - lost
+        return max(length, 0)
+
+    def _checked(self, images: TensorLike) -> Tensor:
+        x = as_image("unet", images)
+        if x.shape[3] != self.in_channels:
+            raise ValueError(
+                f"unet: input {x.shape} has {x.shape[3]} channels, but the network takes {self.in_channels}"
+            )
+        error = self.size_error(x.shape[1], x.shape[2], x.shape[0])
+        if error is not None:
+            raise ValueError(error)
+        return x
+
+
+def _level(in_channels: int, out_channels: int, padding: Padding, norm: Norm, dropout: float = 0.0) -> Sequential:
+    """Two 3 x 3 convolutions, each with its ReLU, and dropout after them."""
+    layers = [
+        *_conv_relu(Conv2d(in_channels, out_channels, 3, padding=padding, bias=norm is None), norm),
+        *_conv_relu(Conv2d(out_channels, out_channels, 3, padding=padding, bias=norm is None), norm),
+    ]
+    return Sequential(*layers, Dropout(dropout)) if dropout else Sequential(*layers)
+
+
+def _down(channels: int, down: Down, norm: Norm) -> Module:
+    """Halve the image."""
+    if down == "max":
+        return MaxPool2d(2)
+    return Sequential(*_conv_relu(Conv2d(channels, channels, 3, stride=2, padding=1, bias=norm is None), norm))
+
+
+def _up(in_channels: int, out_channels: int, up: Up) -> Module:
+    """Double the image."""
+    if up == "transposed":
+        return ConvTranspose2d(in_channels, out_channels, 2, stride=2)
+    return Sequential(Upsample(scale_factor=2, mode=up), Conv2d(in_channels, out_channels, 2, padding="same"))
+
+
+def _conv_relu(conv: Conv2d, norm: Norm) -> list[Module]:
+    return [conv, BatchNorm2d(conv.out_channels, activation="relu") if norm == "batch" else ReLU()]
+
+
+def _check_positive(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if not isinstance(number, int) or number < 1:
+            raise ValueError(f"unet: {name} must be a positive integer, got {number!r}")
+
+
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"unet: {name} must be {' or '.join(map(repr, choices))}, not {value!r}")

@@ -1,0 +1,53 @@
+"""Layers, losses and what holds them together.
+
+>>> import minifcn as mf
+>>> from minifcn import nn
+>>> net = nn.Sequential(nn.Conv2d(1, 8, 3, padding="same"), nn.ReLU(), nn.Conv2d(8, 2, 1))
+>>> net(mf.zeros(1, 28, 28, 1)).shape
+(1, 28, 28, 2)
+"""
+
+from minifcn.nn import init
+from minifcn.nn.activation import Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from minifcn.nn.containers import ModuleList, Sequential
+from minifcn.nn.conv import Conv2d, ConvTranspose2d
+from minifcn.nn.hooks import RemovableHandle
+from minifcn.nn.linear import Linear
+from minifcn.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, JaccardLoss, MSELoss
+from minifcn.nn.module import Module, Parameter
+from minifcn.nn.norm import BatchNorm2d, Dropout, Dropout2d
+from minifcn.nn.pool import AvgPool2d, GlobalAvgPool2d, GlobalMaxPool2d, MaxPool2d, MaxUnpool2d
+from minifcn.nn.upsample import Upsample
+
+__all__ = [
+    "AvgPool2d",
+    "BCEWithLogitsLoss",
+    "BatchNorm2d",
+    "Conv2d",
+    "ConvTranspose2d",
+    "CrossEntropyLoss",
+    "DiceLoss",
+    "Dropout",
+    "Dropout2d",
+    "GlobalAvgPool2d",
+    "GlobalMaxPool2d",
+    "Identity",
+    "JaccardLoss",
+    "LeakyReLU",
+    "Linear",
+    "MSELoss",
+    "MaxPool2d",
+    "MaxUnpool2d",
+    "Module",
+    "ModuleList",
+    "Parameter",
+    "ReLU",
+    "RemovableHandle",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "Upsample",
+    "init",
+]

@@ -1,0 +1,124 @@
+"""Apply a trained network to images of any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from minifcn import functional as F
+from minifcn.autograd import no_grad
+from minifcn.tensor import Tensor
+
+Pair = tuple[int, int]
+
+
+class SizedNetwork(Protocol):
+    """A network that knows which image sizes it takes, and what size each becomes."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Images (N, H, W, C) -> logits (N, H', W', K)."""
+
+    def eval(self) -> Any:
+        """Switch to evaluation."""
+
+    def size_error(self, height: int, width: int) -> str | None:
+        """None for a legal size, otherwise the sentence that says why not."""
+
+    def output_size(self, height: int, width: int) -> Pair:
+        """(H', W') for a legal (H, W)."""
+
+
+class Predictor:
+    """A network together with how its images are prepared.
+
+    Args:
+        model: maps images (N, H, W, C) to logits (N, H', W', K).
+        mean: by channel, subtracted from the images.
+        std: by channel, which they are divided by.
+        classes: the names of the K classes.
+        batch_pixels: how many pixels go through the network at a time, at least one image: bounds the memory.
+    """
+
+    def __init__(
+        self,
+        model: SizedNetwork,
+        mean: tuple[float, ...] = (0.0,),
+        std: tuple[float, ...] = (1.0,),
+        classes: tuple[str, ...] = (),
+        batch_pixels: int = 2**18,
+    ):
+        self.model, self.classes, self.batch_pixels = model, classes, batch_pixels
+        self.mean, self.std = np.float32(mean), np.float32(std)
+
+    @property
+    def channels(self) -> int:
+        """C, the channels of the images it takes."""
+        return len(self.mean)
+
+    def normalise(self, images: np.ndarray) -> np.ndarray:
+        """(… , C) images in [0, 1] as the network is used to see them: mean 0, variance 1."""
+        return (images - self.mean) / self.std
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities of every class at every pixel: (N, H, W, C) in [0, 1] -> float32 (N, H, W, K).
+
+        Images are padded by reflection to the next size that the network takes, and the result is cropped back, so
+        every pixel gets an answer, with real or mirrored surroundings.
+
+        Raises:
+            ValueError: the images have another number of channels than the network takes, or hold NaN.
+        """
+        images = np.asarray(images, np.float32)
+        if images.ndim != 4 or images.shape[3] != self.channels:
+            raise ValueError(
+                f"predict: expected images (N, H, W, {self.channels}), got shape {images.shape}; the network was "
+                f"trained on {self.channels} channel(s)"
+            )
+        if not np.isfinite(images).all():
+            raise ValueError("predict: the image holds NaN or infinite values")
+        height, width = images.shape[1:3]
+        (top, bottom), (left, right) = margins(self.model, height, width)
+        step = max(1, self.batch_pixels // ((height + top + bottom) * (width + left + right)))
+        self.model.eval()
+        parts = []
+        with no_grad():
+            for begin in range(0, len(images), step):
+                batch = self.normalise(images[begin : begin + step])
+                padded = np.pad(batch, ((0, 0), (top, bottom), (left, right), (0, 0)), mode="reflect")
+                logits = self.model(Tensor(padded))
+                rows, columns = (_offset(padded.shape[1 + a], logits.shape[1 + a], (top, left)[a]) for a in (0, 1))
+                cropped = logits[:, rows : rows + height, columns : columns + width]
+                parts.append(F.softmax(cropped).data)
+        return np.concatenate(parts)
+
+    @staticmethod
+    def load(run: str | Path, checkpoint: str = "best") -> Predictor:
+        """The network of a training run's folder, from its ``best`` or ``last`` checkpoint."""
+        from minifcn.training.run import Run
+
+        return Run.open(Path(run)).predictor(checkpoint)
+
+
+def margins(model: SizedNetwork, height: int, width: int) -> tuple[Pair, Pair]:
+    """How far to pad an image (above, below) and (left, right) so that the network takes it and answers every pixel.
+
+    What a network without padding loses at the border is added on both sides; what the next legal size needs beyond
+    that, below and to the right.
+    """
+    return _margin(model, height), _margin(model, width)
+
+
+def _margin(model: SizedNetwork, length: int) -> Pair:
+    """The margins of one axis; which lengths are legal does not depend on the other."""
+    for target in range(length, 2 * length + 4096):
+        if model.size_error(target, target) is None and model.output_size(target, target)[0] >= length:
+            lost = target - model.output_size(target, target)[0]
+            return lost // 2, target - length - lost // 2
+    raise ValueError(f"predict: found no size that the network takes for {length} pixels")
+
+
+def _offset(padded: int, output: int, before: int) -> int:
+    """Where in the output the image begins: the output is the centre of the padded image."""
+    return before - (padded - output) // 2

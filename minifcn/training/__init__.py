@@ -1,0 +1,17 @@
+"""Training a network on a dataset: reproducible, resumable, and written down in a folder."""
+
+from minifcn.training.config import ConfigError, TrainConfig
+from minifcn.training.evaluation import Evaluation, evaluate
+from minifcn.training.run import Run, RunError
+from minifcn.training.trainer import Trainer, TrainingError
+
+__all__ = [
+    "ConfigError",
+    "Evaluation",
+    "Run",
+    "RunError",
+    "TrainConfig",
+    "Trainer",
+    "TrainingError",
+    "evaluate",
+]

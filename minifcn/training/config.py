@@ -1,0 +1,141 @@
+"""What a training is: every choice that its result depends on, in one value that a TOML file holds."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from minifcn.io.atomic import write_text
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that a training's result depends on, besides the data, the machine and its number of threads.
+
+    Attributes:
+        dataset: a name in `minifcn.data.SOURCES`.
+        data: the folder that holds it; None where the dataset has a place of its own.
+        model: a name in `minifcn.models.REGISTRY`.
+        options: the model's options, such as ``{"base": 16, "depth": 4}``.
+        loss: "cross_entropy", "dice" or "jaccard".
+        steps: number of optimiser steps.
+        batch: images a step.
+        crop: side of the random crops in pixels; 0 trains on whole images.
+        augment: random flips and quarter turns; not for images in which up and down matter.
+        lr: the highest learning rate; it rises over the first steps and falls to 0 along a cosine.
+        weight_decay: of AdamW.
+        clip: largest norm of the gradient; 0 does not limit it.
+        seed: of initialisation, order, crops and dropout.
+        validate_every: steps between two validations.
+        validation_images: how many images a validation during training looks at; the last one looks at all.
+        mean: of the training images, by channel; filled in when training begins.
+        std: their standard deviation, by channel.
+    """
+
+    dataset: str
+    data: str | None = None
+    model: str = "unet"
+    options: dict[str, Any] = field(default_factory=dict)
+    loss: str = "cross_entropy"
+    steps: int = 500
+    batch: int = 4
+    crop: int = 0
+    augment: bool = True
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    clip: float = 1.0
+    seed: int = 0
+    validate_every: int = 100
+    validation_images: int = 16
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "validate_every", "validation_images"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.crop < 0 or self.seed < 0 or self.clip < 0 or self.weight_decay < 0:
+            raise ConfigError("crop, seed, clip and weight_decay must not be negative")
+        if not self.lr > 0:
+            raise ConfigError(f"lr must be positive, got {self.lr}")
+
+    def changed(self, **changes: Any) -> TrainConfig:
+        """A copy with some values changed."""
+        return replace(self, **changes)
+
+    def save(self, path: Path) -> None:
+        """Write as TOML."""
+        import tomli_w
+
+        values = {name: value for name, value in asdict(self).items() if value is not None}
+        values["mean"], values["std"] = list(self.mean), list(self.std)
+        write_text(path, tomli_w.dumps(values))
+
+    @staticmethod
+    def load(path: Path) -> TrainConfig:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ConfigError: not TOML, or not this configuration.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: not found; a run's folder holds one")
+        try:
+            values: Mapping[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        known = {f.name for f in fields(TrainConfig)}
+        unknown = sorted(set(values) - known)
+        if unknown or "dataset" not in values:
+            what = f"unknown entries {', '.join(unknown)}" if unknown else "no dataset"
+            raise ConfigError(f"{path}: {what}; is it of this version?")
+        listed = {name: tuple(values[name]) for name in ("mean", "std") if name in values}
+        try:
+            return TrainConfig(**{**values, **listed})
+        except TypeError as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+
+#: Choices that work for each dataset; the command line's options replace them one by one.
+RECIPES: dict[str, TrainConfig] = {
+    "synthetic": TrainConfig(
+        "synthetic", options={"base": 16, "depth": 3}, steps=400, batch=4, crop=128, lr=2e-3, validate_every=50
+    ),
+    "isbi": TrainConfig(
+        "isbi", options={"base": 16, "depth": 4}, steps=2000, batch=4, crop=128, lr=1e-3, validate_every=250
+    ),
+    "mnist": TrainConfig(
+        "mnist",
+        options={"base": 16, "depth": 3},
+        steps=1500,
+        batch=32,
+        augment=False,
+        lr=2e-3,
+        validate_every=250,
+        validation_images=500,
+    ),
+}
+
+
+def recipe(dataset: str, **changes: Any) -> TrainConfig:
+    """The recipe for a dataset, with changes; None changes nothing.
+
+    >>> recipe("isbi", batch=2, lr=None).batch
+    2
+    """
+    from minifcn.data import open_source
+
+    if dataset not in RECIPES:
+        open_source(dataset)  # it knows what to say about an unknown name
+    base = RECIPES.get(dataset, TrainConfig(dataset))
+    given = {name: value for name, value in changes.items() if value is not None}
+    options = {name: value for name, value in (given.pop("options", None) or {}).items() if value is not None}
+    return base.changed(**given, options={**base.options, **options})

@@ -1,0 +1,61 @@
+"""What training minimises: a loss of logits (N, H, W, K) and labels (N, h, w), by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from minifcn import functional as F
+from minifcn.data.masks import IGNORE_INDEX
+from minifcn.tensor import Tensor
+from minifcn.training.config import ConfigError
+
+Objective = Callable[[Tensor, np.ndarray], Tensor]
+
+
+def objective(name: str) -> Objective:
+    """The loss called ``name``: "cross_entropy", "dice" or "jaccard" (the lecture's j2).
+
+    The overlap losses see softmax probabilities, one region a class, each batch as a whole: a class that is absent from
+    every image of the batch is left out.
+
+    Raises:
+        ConfigError: no such loss.
+    """
+    if name not in _LOSSES:
+        raise ConfigError(f"unknown loss {name!r}; losses: {', '.join(_LOSSES)}")
+    return _LOSSES[name]
+
+
+def crop_to(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The centre of labels (N, H, W), as large as the network's output: without padding it loses a border.
+
+    >>> crop_to(np.arange(16).reshape(1, 4, 4), (2, 2)).tolist()
+    [[[5, 6], [9, 10]]]
+    """
+    top, left = (labels.shape[1] - size[0]) // 2, (labels.shape[2] - size[1]) // 2
+    return labels[:, top : top + size[0], left : left + size[1]]
+
+
+def _cross_entropy(logits: Tensor, labels: np.ndarray) -> Tensor:
+    return F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX)
+
+
+def _dice(logits: Tensor, labels: np.ndarray) -> Tensor:
+    probabilities, truth = _regions(logits, labels)
+    return F.dice_loss(probabilities, truth, empty="ignore", axis=(0, 1, 2))
+
+
+def _jaccard(logits: Tensor, labels: np.ndarray) -> Tensor:
+    probabilities, truth = _regions(logits, labels)
+    return F.jaccard_loss(probabilities, truth, power=2, empty="ignore", axis=(0, 1, 2))
+
+
+def _regions(logits: Tensor, labels: np.ndarray) -> tuple[Tensor, np.ndarray]:
+    """Probabilities and one-hot truth, (N, H, W, K) each, both zero where the label is ignored."""
+    truth = (labels[..., None] == np.arange(logits.shape[-1])).astype(logits.dtype)
+    return F.softmax(logits) * (labels != IGNORE_INDEX)[..., None].astype(logits.dtype), truth
+
+
+_LOSSES: dict[str, Objective] = {"cross_entropy": _cross_entropy, "dice": _dice, "jaccard": _jaccard}

@@ -1,0 +1,171 @@
+"""A run's folder: what a training leaves behind, and what it continues from.
+
+    config.toml        every choice
+    metrics.csv        a row a report: step, loss, and scores where there was a validation
+    curves.png         the same as a picture
+    preview.png        input, truth, probability and errors of a few validation images
+    best.safetensors   the network with the best validation score
+    last.safetensors   the network, the optimiser and the random state after the last saved step
+
+Each file is replaced as a whole, so that whatever interrupts a training, the folder holds a state to continue from.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minifcn.io.atomic import remove_leftovers, write_text
+from minifcn.io.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from minifcn.nn import Module
+from minifcn.predict import Predictor
+from minifcn.training.config import TrainConfig
+
+_MODEL = "model."
+_OURS = ("config.toml", "metrics.csv", "curves.png", "preview.png", "best.safetensors", "last.safetensors")
+
+
+class RunError(ValueError):
+    """A run's folder that cannot be used as asked."""
+
+
+class Run:
+    """The folder of one training."""
+
+    def __init__(self, folder: Path, config: TrainConfig):
+        self.folder, self.config = folder, config
+        self.rows: list[dict[str, float]] = []
+
+    @staticmethod
+    def create(folder: Path, config: TrainConfig, overwrite: bool = False) -> Run:
+        """Begin a new run in ``folder``.
+
+        Raises:
+            RunError: the folder already holds a run (unless ``overwrite``), or is a file.
+        """
+        if folder.exists() and not folder.is_dir():
+            raise RunError(f"{folder}: is a file; give a folder with --out")
+        if (folder / "config.toml").exists():
+            if not overwrite:
+                raise RunError(
+                    f"{folder}: already holds a run; continue it with --resume, replace it with --overwrite, or choose "
+                    "another folder with --out"
+                )
+            for name in _OURS:
+                (folder / name).unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        run = Run(folder, config)
+        config.save(folder / "config.toml")
+        return run
+
+    @staticmethod
+    def open(folder: Path) -> Run:
+        """An existing run.
+
+        Raises:
+            FileNotFoundError: no such folder, or no run in it.
+            ConfigError: its config.toml cannot be read.
+        """
+        if not (folder / "config.toml").is_file():
+            what = "holds no run (no config.toml)" if folder.is_dir() else "no such run"
+            raise FileNotFoundError(f"{folder}: {what}; a run is the folder that `minifcn train --out` wrote")
+        return Run(folder, TrainConfig.load(folder / "config.toml"))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this folder; the lock goes with the process, however it ends.
+
+        Raises:
+            RunError: another process has it.
+        """
+        import fcntl
+
+        with (self.folder / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunError(f"{self.folder}: another process is training in this folder") from None
+            remove_leftovers(self.folder)
+            yield
+
+    # --- checkpoints ------------------------------------------------------------------------------------------------
+
+    def save(
+        self, name: str, model: Module, values: Mapping[str, Any], more: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Write a checkpoint: the model's state, further arrays, and values."""
+        arrays = {_MODEL + key: np.asarray(array) for key, array in model.state_dict().items()}
+        save_checkpoint(self.folder / f"{name}.safetensors", {**arrays, **(more or {})}, values)
+
+    def restore(self, name: str, model: Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Load a checkpoint's state into the model; return the further arrays and the values.
+
+        Raises:
+            FileNotFoundError: there is none.
+            CheckpointError: it is damaged, or of another network.
+        """
+        path = self.folder / f"{name}.safetensors"
+        arrays, values = load_checkpoint(path)
+        state = {key.removeprefix(_MODEL): array for key, array in arrays.items() if key.startswith(_MODEL)}
+        try:
+            model.load_state_dict(state)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{path}: does not fit the network of config.toml: {error}") from None
+        return {key: array for key, array in arrays.items() if not key.startswith(_MODEL)}, values
+
+    def has(self, name: str) -> bool:
+        """Whether there is a checkpoint of that name."""
+        return (self.folder / f"{name}.safetensors").is_file()
+
+    def predictor(self, checkpoint: str = "best") -> Predictor:
+        """The trained network, ready to use."""
+        from minifcn.training.build import build_model
+
+        path = self.folder / f"{checkpoint}.safetensors"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: the run has no such checkpoint yet; train on with --resume")
+        _, values = load_checkpoint(path)
+        classes = tuple(values["classes"])
+        model = build_model(self.config, len(self.config.mean), len(classes))
+        self.restore(checkpoint, model)
+        return Predictor(model, self.config.mean, self.config.std, classes)
+
+    # --- metrics ----------------------------------------------------------------------------------------------------
+
+    def report(self, row: dict[str, float]) -> None:
+        """Add a row to metrics.csv."""
+        self.rows.append(row)
+        self._write_rows()
+
+    def keep_rows_until(self, step: int) -> None:
+        """Read metrics.csv, and forget what lies after ``step``: it will be computed again."""
+        path = self.folder / "metrics.csv"
+        self.rows = []
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    self.rows.append({key: float(value) for key, value in row.items() if value})
+        self.rows = [row for row in self.rows if row["step"] <= step]
+        self._write_rows()
+
+    def _write_rows(self) -> None:
+        columns = list(dict.fromkeys(key for row in self.rows for key in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: _number(value) for key, value in row.items()} for row in self.rows)
+        write_text(self.folder / "metrics.csv", text.getvalue())
+
+
+def _number(value: float) -> str:
+    """Whole numbers as such, others so that they read back the same."""
+    if math.isfinite(value) and float(value).is_integer():
+        return str(int(value))
+    return repr(float(value))

@@ -1,0 +1,243 @@
+"""The training loop: steps, reports, validations, checkpoints; and the way back into it after any interruption."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from types import FrameType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from minifcn import optim, random
+from minifcn.data import Dataset
+from minifcn.nn import Module
+from minifcn.predict import Predictor
+from minifcn.tensor import Tensor
+from minifcn.training import figures
+from minifcn.training.build import build_loader, build_model, build_schedule
+from minifcn.training.evaluation import Evaluation, evaluate
+from minifcn.training.objective import crop_to, objective
+from minifcn.training.progress import Silent
+from minifcn.training.run import Run
+
+_STEPS_A_ROW = 10  # of metrics.csv
+_SECONDS_BETWEEN_SAVES = 30.0
+_STATE = "optimizer."
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on; the message says where it stopped and what to try."""
+
+
+class Trainer:
+    """Trains the network of a run.
+
+    Everything a step depends on is either a function of the step's number (batch, learning rate) or in the checkpoint
+    (weights, optimiser, random state). So a training that was killed and resumed ends with the same bits as one that
+    was not, on the same machine with the same number of threads.
+
+    Args:
+        run: the folder and the configuration; its mean and std have been filled in.
+        train: the training set.
+        validation: the validation set.
+        reporter: told about everything.
+    """
+
+    def __init__(self, run: Run, train: Dataset, validation: Dataset, reporter: Silent | None = None):
+        config = self.config = run.config
+        self.run, self.train_set, self.validation_set = run, train, validation
+        self.reporter = reporter or Silent()
+        random.manual_seed(config.seed)
+        self.model: Module = build_model(config, train.channels, train.num_classes)
+        self.loss = objective(config.loss)
+        self.optimizer = optim.AdamW(self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        self.schedule = build_schedule(config, self.optimizer)
+        self.loader = build_loader(config, train)
+        self.predictor = Predictor(self.model, config.mean, config.std, train.classes)
+        self.step_number = 0
+        self.best = -1.0  # below any IoU
+        self.seconds = 0.0
+        self._losses: list[float] = []  # since the last row of metrics.csv
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+
+    def train(self) -> bool:
+        """Train until the last step, or until Ctrl-C; return whether it was the last step.
+
+        Raises:
+            TrainingError: the loss became NaN or infinite.
+        """
+        config, started, saved = self.config, time.monotonic() - self.seconds, time.monotonic()
+        if self.step_number == config.steps:
+            return True
+        self.reporter.begin(self.step_number, config.steps)
+        with _StopRequest() as stop:
+            for images, labels in self.loader.batches(self.step_number, config.steps):
+                tick = time.monotonic()
+                loss = self._step(images, labels)
+                self.step_number += 1
+                self.seconds = time.monotonic() - started
+                self._losses.append(loss)
+                self.reporter.step(self.step_number, loss, len(images) / (time.monotonic() - tick))
+                validated = self._report()
+                if stop.requested or validated or time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
+                    self._save()
+                    saved = time.monotonic()
+                if stop.requested:
+                    break
+        self._draw()
+        return self.step_number == config.steps
+
+    def _step(self, images: np.ndarray, labels: np.ndarray) -> float:
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(self.step_number)
+        logits = self.model(Tensor(self.predictor.normalise(images)))
+        loss = self.loss(logits, crop_to(labels, logits.shape[1:3]))  # type: ignore[arg-type]
+        value = float(loss.item())
+        if not math.isfinite(value):
+            self._refuse(value)
+        self.optimizer.zero_grad()
+        loss.backward()
+        if self.config.clip:
+            optim.clip_grad_norm(self.model.parameters(), self.config.clip)
+        self.optimizer.step()
+        return value
+
+    def _rate(self, step: int) -> float:
+        return self.schedule.lr(step, self.config.lr)
+
+    def _refuse(self, loss: float) -> None:
+        indices = ", ".join(str(index) for index in self.loader.indices(self.step_number))
+        rate = self._rate(self.step_number)
+        raise TrainingError(
+            f"the loss became {loss} at step {self.step_number + 1} (images {indices} of {self.train_set.name}; "
+            f"learning rate {rate:.2g}); try a lower one, such as --lr {self.config.lr / 10:.1g}; the last checkpoint is intact"
+        )
+
+    # --- reports ----------------------------------------------------------------------------------------------------
+
+    def _report(self) -> bool:
+        """Write a row of metrics.csv if one is due, with a validation if that is due; return whether it was."""
+        last = self.step_number == self.config.steps
+        validate = last or self.step_number % self.config.validate_every == 0
+        if not (validate or self.step_number % _STEPS_A_ROW == 0):
+            return False
+        row = {
+            "step": float(self.step_number),
+            "epoch": self.step_number / len(self.loader),
+            "lr": self._rate(self.step_number - 1),
+            "loss": float(np.mean(self._losses)),
+            "seconds": round(self.seconds, 2),
+        }
+        self._losses = []
+        if validate:
+            scores = self._validate(None if last else self.config.validation_images).scalars()
+            row |= {f"val_{name}": score for name, score in scores.items() if math.isfinite(score)}
+            self.reporter.validated(self.step_number, scores)
+            if scores["mean_iou"] > self.best:
+                self.best = scores["mean_iou"]
+                self.run.save("best", self.model, self._values())
+        self.run.report(row)
+        return validate
+
+    def _validate(self, limit: int | None) -> Evaluation:
+        return evaluate(self.predictor, self.validation_set, limit, progress=self.reporter.validating)
+
+    def _draw(self) -> None:
+        figures.draw_curves(self.run.folder / "curves.png", self.run.rows)
+        figures.draw_preview(self.run.folder / "preview.png", self.predictor, self.validation_set)
+
+    # --- checkpoints ------------------------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Continue from the ``last`` checkpoint; from the beginning, if the run was interrupted before it had one."""
+        if self.run.has("last"):
+            arrays, values = self.run.restore("last", self.model)
+            self.optimizer.load_state_dict(_unflatten(arrays, values["optimizer"]))
+            random.set_state(values["random"])
+            self.step_number, self.best = values["step"], values["best"]
+            self.seconds, self._losses = values["seconds"], values["losses"]
+        self.run.keep_rows_until(self.step_number)
+
+    def _save(self) -> None:
+        state = self.optimizer.state_dict()
+        arrays, rest = _flatten(state)
+        self.run.save("last", self.model, {**self._values(), "optimizer": rest}, arrays)
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "step": self.step_number,
+            "best": self.best,
+            "seconds": self.seconds,
+            "losses": self._losses,
+            "random": random.get_state(),
+            "classes": list(self.train_set.classes),
+        }
+
+
+def estimate_steps(trainer: Trainer, minutes: float, timed: int = 8) -> int:
+    """How many steps take ``minutes``: times a few on a trainer that is thrown away afterwards.
+
+    Three more run before the clock starts, because they compile kernels and warm up the caches. A twentieth of the time
+    is left for validations.
+    """
+    for _, (images, labels) in zip(range(3), trainer.loader.batches(0, 3), strict=True):
+        trainer._step(images, labels)
+    begin = time.monotonic()
+    for images, labels in trainer.loader.batches(3, 3 + timed):
+        trainer._step(images, labels)
+    return max(1, int(0.95 * minutes * 60 / ((time.monotonic() - begin) / timed)))
+
+
+class _StopRequest:
+    """Turns the first Ctrl-C (or SIGTERM) into a request to stop after the step; the second one interrupts at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _StopRequest:
+        if threading.current_thread() is threading.main_thread():  # signals belong to that thread alone
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+# An optimiser's state is {"state": {parameter: {name: array or number}}, "param_groups": [...]}. Arrays go into the
+# file as such, under "optimizer.<parameter>.<name>"; the rest is JSON, whose keys are strings.
+
+
+def _flatten(state: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    arrays: dict[str, np.ndarray] = {}
+    numbers: dict[str, dict[str, Any]] = {}
+    for parameter, entries in state["state"].items():
+        numbers[str(parameter)] = {}
+        for name, value in entries.items():
+            if isinstance(value, np.ndarray):
+                arrays[f"{_STATE}{parameter}.{name}"] = value
+            else:
+                numbers[str(parameter)][name] = value
+    return arrays, {"state": numbers, "param_groups": state["param_groups"]}
+
+
+def _unflatten(arrays: dict[str, np.ndarray], rest: dict[str, Any]) -> dict[str, Any]:
+    state = {int(parameter): dict(entries) for parameter, entries in rest["state"].items()}
+    for key, array in arrays.items():
+        parameter, name = key.removeprefix(_STATE).split(".", 1)
+        state[int(parameter)][name] = array
+    return {"state": state, "param_groups": rest["param_groups"]}

@@ -1,0 +1,94 @@
+"""Compiled kernels are kept from one process to the next, but never beyond an edit of the sources."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numba
+import pytest
+from minifcn.kernels.cpu import jit
+
+from minifcn import kernels
+
+HELPER = """
+from minifcn.kernels.cpu.jit import helper
+
+@helper
+def answer():
+    return {answer}
+"""
+KERNEL = """
+from minifcn.kernels.cpu.jit import serial_kernel
+from minifcn.kernels.cpu.probe_helper import answer
+
+@serial_kernel
+def ask():
+    return answer()
+"""
+ASK = "from minifcn.kernels.cpu.probe import ask; print(ask(), sum(ask.stats.cache_hits.values()))"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of the kernels, to edit: a package of its own, with a kernel and its helper in two files."""
+    package = tmp_path / "minifcn"
+    shutil.copytree(Path(kernels.__file__).parent, package / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__init__.py").touch()
+    (package / "kernels/cpu/probe.py").write_text(KERNEL)
+    (package / "kernels/cpu/probe_helper.py").write_text(HELPER.format(answer=41))
+    return tmp_path
+
+
+def run(tree, code, cache="cache"):
+    """What a fresh process that uses the tree prints."""
+    environment = os.environ | {"PYTHONPATH": str(tree), "NUMBA_CACHE_DIR": str(tree / cache)}
+    command = [sys.executable, "-B", "-c", code]
+    return subprocess.run(command, env=environment, cwd=tree, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_an_edited_helper_in_another_file_takes_effect(tree):
+    assert run(tree, ASK) == "41 0"
+    assert run(tree, ASK) == "41 1", "the second process should find the compiled kernel"
+    (tree / "minifcn/kernels/cpu/probe_helper.py").write_text(HELPER.format(answer=42))
+    assert run(tree, ASK) == "42 0"
+
+
+def test_each_version_of_the_sources_has_its_own_folder(tree):
+    show = "from minifcn.kernels.cpu.jit import cache_folder; print(cache_folder())"
+    before = Path(run(tree, show))
+    assert before.is_dir()
+    assert before.parent == tree / "cache"
+    source = tree / "minifcn/kernels/shapes.py"
+    source.write_text(source.read_text() + "\n")
+    assert Path(run(tree, show)).name != before.name
+
+
+def test_a_temporary_folder_serves_where_nothing_can_be_written(tree):
+    (tree / "a file").touch()
+    answer, folder = run(
+        tree,
+        "from minifcn.kernels.cpu.probe import ask; from minifcn.kernels.cpu.jit import cache_folder;"
+        "print(ask(), cache_folder())",
+        cache="a file",
+    ).split(" ", 1)
+    assert answer == "41"
+    assert not Path(folder).exists(), "it should go away with its process"
+
+
+def test_folders_unused_for_a_month_are_removed(tmp_path):
+    day = 24 * 3600
+    for name, days in (("minifcn-kernels-old", 31), ("minifcn-kernels-new", 29), ("somebody-elses", 99)):
+        (tmp_path / name).mkdir()
+        used = time.time() - days * day
+        os.utime(tmp_path / name, (used, used))
+    jit._remove_unused(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["minifcn-kernels-new", "somebody-elses"]
+
+
+def test_other_packages_find_numbas_setting_unchanged():
+    before = numba.config.CACHE_DIR
+    jit.kernel(lambda: None)
+    assert before == numba.config.CACHE_DIR

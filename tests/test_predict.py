@@ -1,0 +1,74 @@
+"""Prediction takes images of any size, and pads and crops without shifting anything."""
+
+import numpy as np
+import pytest
+
+import minifcn as mf
+from minifcn.models import UNet
+from minifcn.predict import Predictor, margins
+from minifcn.tensor import Tensor
+
+
+class Echo:
+    """A network whose first logit is the image itself, cut by ``lost`` pixels on each side; takes multiples of 4."""
+
+    def __init__(self, lost: int) -> None:
+        self.lost = lost
+
+    def eval(self) -> None:
+        pass
+
+    def size_error(self, height: int, width: int) -> str | None:
+        return None if height % 4 == width % 4 == 0 and min(height, width) > 2 * self.lost else "not a multiple of 4"
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        return height - 2 * self.lost, width - 2 * self.lost
+
+    def __call__(self, x: Tensor) -> Tensor:
+        inside = slice(self.lost, x.shape[1] - self.lost), slice(self.lost, x.shape[2] - self.lost)
+        shown = x.data[:, inside[0], inside[1]]
+        return Tensor(np.concatenate([shown, np.zeros_like(shown)], axis=-1))
+
+
+@pytest.mark.parametrize("lost", [0, 3])
+@pytest.mark.parametrize("size", [(8, 8), (1, 1), (7, 13), (2, 31)])
+def test_every_pixel_gets_the_answer_for_itself(lost: int, size: tuple[int, int]) -> None:
+    images = np.random.default_rng(0).random((2, *size, 1), np.float32)
+    probabilities = Predictor(Echo(lost), batch_pixels=1)(images)
+    assert probabilities.shape == (2, *size, 2)
+    np.testing.assert_allclose(probabilities[..., 0], 1 / (1 + np.exp(-images[..., 0])), rtol=1e-6)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("size", [1, 15, 16, 17, 100])
+def test_margins_make_a_size_legal_and_cover_the_image(padding: str, size: int) -> None:
+    model = UNet(1, 2, base=1, depth=2, padding=padding)
+    (top, bottom), (left, right) = margins(model, size, 2 * size)
+    height, width = size + top + bottom, 2 * size + left + right
+    assert model.size_error(height, width) is None
+    out_height, out_width = model.output_size(height, width)
+    assert out_height >= size
+    assert out_width >= 2 * size
+    assert top >= (height - out_height) // 2
+    assert left >= (width - out_width) // 2
+
+
+def test_images_of_a_legal_size_are_predicted_as_they_are() -> None:
+    mf.manual_seed(0)
+    model = UNet(1, 3, base=2, depth=2)
+    images = np.random.default_rng(0).random((1, 16, 8, 1), np.float32)
+    expected = mf.functional.softmax(model(Tensor((images - np.float32(0.5)) / np.float32(0.25)))).data
+    np.testing.assert_array_equal(Predictor(model, (0.5,), (0.25,))(images), expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((1, 8, 8, 3)), r"expected images \(N, H, W, 1\), got shape \(1, 8, 8, 3\)"),
+        (np.zeros((8, 8, 1)), r"got shape \(8, 8, 1\)"),
+        (np.full((1, 8, 8, 1), np.nan), "NaN or infinite"),
+    ],
+)
+def test_wrong_images_are_refused(images: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Predictor(Echo(0))(images)
