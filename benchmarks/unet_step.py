@@ -1,8 +1,8 @@
 """A training step of a U-Net, minifcn beside PyTorch, alternating in one process: ``python benchmarks/unet_step.py``.
 
 Both train the same network (same weights, same batch, cross-entropy, Adam) on as many threads; losses are compared
-before anything is timed. The figure is the ratio of medians: PyTorch's time over ours, so above 1 we are faster. PyTorch runs
-in both of its memory layouts, and the better one counts.
+before anything is timed. The figure is the ratio of medians: PyTorch's time over ours, so above 1 we are faster.
+PyTorch runs in both of its memory layouts, and the better one counts.
 """
 
 from __future__ import annotations

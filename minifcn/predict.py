@@ -23,11 +23,8 @@ class SizedNetwork(Protocol):
     def eval(self) -> Any:
         """Switch to evaluation."""
 
-    def size_error(self, height: int, width: int) -> str | None:
-        """None for a legal size, otherwise the sentence that says why not."""
-
-    def output_size(self, height: int, width: int) -> Pair:
-        """(H', W') for a legal (H, W)."""
+    def output_length(self, length: int) -> int:
+        """How many output rows (or columns) that many input rows give; 0 if that many are not legal."""
 
 
 class Predictor:
@@ -50,7 +47,7 @@ class Predictor:
         batch_pixels: int = 2**18,
     ):
         self.model, self.classes, self.batch_pixels = model, classes, batch_pixels
-        self.mean, self.std = np.float32(mean), np.float32(std)
+        self.mean, self.std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
 
     @property
     def channels(self) -> int:
@@ -111,10 +108,10 @@ def margins(model: SizedNetwork, height: int, width: int) -> tuple[Pair, Pair]:
 
 
 def _margin(model: SizedNetwork, length: int) -> Pair:
-    """The margins of one axis; which lengths are legal does not depend on the other."""
     for target in range(length, 2 * length + 4096):
-        if model.size_error(target, target) is None and model.output_size(target, target)[0] >= length:
-            lost = target - model.output_size(target, target)[0]
+        output = model.output_length(target)
+        if output >= length:
+            lost = target - output
             return lost // 2, target - length - lost // 2
     raise ValueError(f"predict: found no size that the network takes for {length} pixels")
 

@@ -18,11 +18,8 @@ class Echo:
     def eval(self) -> None:
         pass
 
-    def size_error(self, height: int, width: int) -> str | None:
-        return None if height % 4 == width % 4 == 0 and min(height, width) > 2 * self.lost else "not a multiple of 4"
-
-    def output_size(self, height: int, width: int) -> tuple[int, int]:
-        return height - 2 * self.lost, width - 2 * self.lost
+    def output_length(self, length: int) -> int:
+        return 0 if length % 4 else max(0, length - 2 * self.lost)
 
     def __call__(self, x: Tensor) -> Tensor:
         inside = slice(self.lost, x.shape[1] - self.lost), slice(self.lost, x.shape[2] - self.lost)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from minifcn.kernels.contract import Array
 from minifcn.kernels.shapes import Pair
 

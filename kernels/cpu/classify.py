@@ -3,11 +3,12 @@
 import math
 
 import numpy as np
+from numba import prange
+
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.exponential import exp
 from minifcn.kernels.cpu.jit import helper, kernel, sum_helper
 from minifcn.kernels.cpu.runs import sum_row
-from numba import prange
 
 _ROWS = 512  # rows that a thread takes at a time; fixed, so that the order of the sum is
 

@@ -5,9 +5,10 @@ channels its depth, a panel of output channels its columns:
 
     y[n, i, j, k] = Σ_(r,t) Σ_c  x[n, i·s + r·d, j·s + t·d, c] · w[r, t, c, k]
 
-*Adjoint in x* (transposed convolution). Output pixel (i, j) receives from the taps for which i + p − r·d is a multiple
-of s, and likewise in j. Those are the same for all pixels with the same (i mod s, j mod s): s² *phases*, each a
-convolution of stride 1 with some of the taps, whose results interlace. No zeros are multiplied, and nothing is scattered.
+*Adjoint in x* (transposed convolution). Output pixel (i, j) receives from the taps for which i + p − r·d is a
+multiple of s, and likewise in j. Those are the same for all pixels with the same (i mod s, j mod s): s² *phases*,
+each a convolution of stride 1 with some of the taps, whose results interlace. No zeros are multiplied, and nothing is
+scattered.
 
 *Adjoint in w.* For one tap, input channels are the rows, output channels the columns, image rows the batch and the
 pixels of a row the depth. Image rows fall into as many parts as there are threads; the parts' sums are added in order.
@@ -16,11 +17,12 @@ The first two copy their input into a zero border and the weight into panels: bo
 """
 
 import numpy as np
+from numba import get_num_threads, prange
+
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2, lanes
 from minifcn.kernels.cpu.jit import kernel
 from minifcn.kernels.shapes import Pair, Window
-from numba import get_num_threads, prange
 
 _ROW_BLOCK_BYTES = 2**18  # input rows that one task keeps in the second-level cache while it goes through the panels
 

@@ -1,11 +1,12 @@
 """Elementwise functions: NumPy's where one of its functions does it, loops on all threads where it takes several."""
 
 import numpy as np
+from numba import prange
+
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.exponential import exp as _exp
 from minifcn.kernels.cpu.exponential import log1p_unit as _log1p_unit
 from minifcn.kernels.cpu.jit import kernel
-from numba import prange
 
 # `out=...` makes NumPy return an array even for 0-d arguments, where it would return a scalar.
 # A division by zero or an overflow has a value (inf, NaN), which is the caller's to judge: NumPy need not warn.

@@ -8,8 +8,9 @@ from typing import Any
 
 import numba
 import numpy as np
-from minifcn.kernels.cpu.jit import FAST_MATH
 from numba.extending import overload
+
+from minifcn.kernels.cpu.jit import FAST_MATH
 
 _OPTIONS = {"fastmath": FAST_MATH, "error_model": "numpy", "nogil": True}
 

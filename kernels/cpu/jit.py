@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import functools
 import hashlib
+import importlib
 import os
 import shutil
 import sys
@@ -19,6 +20,27 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+
+
+def _wait_politely() -> None:
+    """Let a thread that has run out of work sleep after some 50 µs, instead of GNU OpenMP's 15 ms of spinning.
+
+    Spinning saves a few µs a kernel while we are alone. Beside another process that computes, it keeps busy the very
+    core that the awaited thread needs: two U-Nets on two cores took 6 times as long as one alone, now 1.7 times.
+
+    OpenMP reads the variable once, when it is loaded; afterwards it is restored, so no child process inherits it.
+    """
+    if "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ:
+        return
+    os.environ["GOMP_SPINCOUNT"] = "1000"
+    try:
+        with contextlib.suppress(ImportError):  # Numba has other ways to run threads
+            importlib.import_module("numba.np.ufunc.omppool")
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
+
+
+_wait_politely()
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -1,6 +1,7 @@
 """Matrix products, which BLAS does on all threads."""
 
 import numpy as np
+
 from minifcn.kernels.contract import Array
 
 

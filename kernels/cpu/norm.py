@@ -1,10 +1,11 @@
 """Batch normalisation and its statistics: per-channel vectors meet flat runs of pixels (see `runs`)."""
 
 import numpy as np
+from numba import prange
+
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import kernel
 from minifcn.kernels.cpu.runs import block_count, block_size, fold, run_size, spread, sum_pixels
-from numba import prange
 
 
 @np.errstate(all="ignore")  # no pixels: 0 / 0

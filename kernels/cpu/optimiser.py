@@ -8,9 +8,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from numba import prange
+
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import kernel
-from numba import prange
 
 
 def sgd_step(

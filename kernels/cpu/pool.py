@@ -5,10 +5,11 @@ output itself, so no buffer is needed.
 """
 
 import numpy as np
+from numba import prange
+
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import kernel
 from minifcn.kernels.shapes import Pair, Window
-from numba import prange
 
 _LINE = 16  # channels that a thread scatters: a cache line of float32, which no two threads then share
 

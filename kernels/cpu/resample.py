@@ -1,10 +1,11 @@
 """Sparse linear maps along rows and columns: upsampling, average pooling, mirrored borders, and their adjoints."""
 
 import numpy as np
+from numba import prange
+
 from minifcn.kernels.axismap import AxisMap
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import kernel
-from numba import prange
 
 
 def resample2d(x: Array, rows: AxisMap, columns: AxisMap) -> Array:

@@ -12,9 +12,10 @@ its own partial sum, added up in order at the end: no atomics, and the same bits
 """
 
 import numpy as np
+from numba import prange
+
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import kernel, sum_helper
-from numba import prange
 
 _RUN = 256  # numbers: long enough to hide a loop's overhead, short enough for ten such vectors to stay in the L1 cache
 _BLOCK = 2**15  # numbers: large enough to hide a thread's overhead, small enough that two threads finish together

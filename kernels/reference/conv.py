@@ -9,6 +9,7 @@ in w.
 from collections.abc import Iterator
 
 import numpy as np
+
 from minifcn.kernels.contract import Array
 from minifcn.kernels.shapes import Pair, Window
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from minifcn.kernels.contract import Array
 
 Formula = Callable[..., Any]

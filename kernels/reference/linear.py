@@ -1,6 +1,7 @@
 """Matrix products."""
 
 import numpy as np
+
 from minifcn.kernels.contract import Array
 
 

@@ -1,6 +1,7 @@
 """Batch normalisation: C is the last axis, everything before it is one long axis of M pixels."""
 
 import numpy as np
+
 from minifcn.kernels.contract import Array
 
 

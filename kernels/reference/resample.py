@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+
 from minifcn.kernels.axismap import AxisMap
 from minifcn.kernels.contract import Array
 

@@ -52,7 +52,8 @@ def train(
         "base": base, "depth": depth, "padding": padding, "norm": norm, "up": up, "down": down, "dropout": dropout,
     }  # fmt: skip
     changes: dict[str, Any] = {
-        "data": None if data is None else str(data), "model": model, "steps": steps, "batch": batch, "crop": crop,
+        "data": None if data is None else str(data.resolve()), "model": model, "steps": steps, "batch": batch,
+        "crop": crop,
         "seed": seed, "lr": lr, "loss": loss, "validate_every": validate_every,
     }  # fmt: skip
     folder = out or Path("runs") / dataset
@@ -75,24 +76,29 @@ def _begin(
     from minifcn.training.build import statistics
     from minifcn.training.config import recipe
     from minifcn.training.progress import Reporter
-    from minifcn.training.run import Run
+    from minifcn.training.run import Run, exclusive, refuse_existing
     from minifcn.training.trainer import Trainer, estimate_steps
 
+    if not overwrite:
+        refuse_existing(folder)  # now, not after the data has been looked at
     config = recipe(
         dataset, **changes, options={**options, "norm": None if options["norm"] == "none" else options["norm"]}
     )
-    parts = [open_source(dataset, config.data, split, download=download) for split in ("train", "validation")]
+    train_set = open_source(dataset, config.data, "train", download=download)
+    validation_set = open_source(dataset, config.data, "validation", download=download)
     with Reporter() as reporter:
-        _check(config, *parts, reporter)
-        mean, std = statistics(parts[0])
+        _check(config, train_set, validation_set, reporter)
+        mean, std = statistics(train_set)
         config = config.changed(mean=mean, std=std)
         if minutes is not None:
             reporter.note("timing a few steps")
-            config = config.changed(steps=estimate_steps(Trainer(Run(folder, config), *parts), minutes))
+            config = config.changed(
+                steps=estimate_steps(Trainer(Run(folder, config), train_set, validation_set), minutes)
+            )
             reporter.note(f"{minutes:g} minutes are about {config.steps} steps")
-        run = Run.create(folder, config, overwrite)
-        with run.locked():
-            _finish(Trainer(run, *parts, reporter), reporter)
+        with exclusive(folder):
+            run = Run.create(folder, config, overwrite)
+            _finish(Trainer(run, train_set, validation_set, reporter), reporter)
 
 
 def _resume(
@@ -100,14 +106,15 @@ def _resume(
 ) -> None:
     from minifcn.data import open_source
     from minifcn.training.progress import Reporter
-    from minifcn.training.run import Run
+    from minifcn.training.run import Run, exclusive
     from minifcn.training.trainer import Trainer
 
     run = Run.open(folder)
     _check_unchanged(run.config, dataset, changes, options, minutes)
-    parts = [open_source(dataset, run.config.data, split) for split in ("train", "validation")]
-    with run.locked(), Reporter() as reporter:
-        trainer = Trainer(run, *parts, reporter)
+    data = changes["data"] or run.config.data  # the same files may have moved
+    train_set, validation_set = open_source(dataset, data, "train"), open_source(dataset, data, "validation")
+    with exclusive(folder), Reporter() as reporter:
+        trainer = Trainer(run, train_set, validation_set, reporter)
         trainer.resume()
         if trainer.step_number == run.config.steps:
             reporter.note(f"{folder}: finished already, after {run.config.steps} steps; nothing to resume")
@@ -123,12 +130,11 @@ def _check_unchanged(
     from minifcn.training.config import ConfigError
 
     asked = {"dataset": dataset, **changes, **options}
+    del asked["data"]
     values = {**vars(config), **config.options}
     for name, value in asked.items():
         kept = values.get(name)
         if value is not None and value != kept and not (name in options and kept is None and value == "none"):
-            if name == "data":
-                continue  # the same files may have moved; they are looked for where the run found them
             raise ConfigError(
                 f"--resume continues the run as it began, with {name} {kept}, not {value}; leave the option out, or "
                 "begin a new run in another folder"
@@ -141,7 +147,9 @@ def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> N
     """Refuse what cannot be trained on, and say what is odd, before the first step."""
     from minifcn.data import check
     from minifcn.training.build import build_model
+    from minifcn.training.objective import objective
 
+    objective(config.loss)  # an unknown name is an error before anything is read
     network = build_model(config, train_set.channels, train_set.num_classes)
     crop = (config.crop, config.crop) if config.crop else None
     report = check(train_set, network.size_error, crop, samples=200)

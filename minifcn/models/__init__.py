@@ -5,7 +5,8 @@
 <class 'minifcn.models.unet.UNet'>
 """
 
+from minifcn.models.network import Network
 from minifcn.models.registry import REGISTRY, create
 from minifcn.models.unet import UNet
 
-__all__ = ["REGISTRY", "UNet", "create"]
+__all__ = ["REGISTRY", "Network", "UNet", "create"]

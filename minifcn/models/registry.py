@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from minifcn.models.network import Network
 from minifcn.models.unet import UNet
-from minifcn.nn import Module
 
 #: Every network's name and class.
-REGISTRY: dict[str, type[Module]] = {"unet": UNet}
+REGISTRY: dict[str, type[Network]] = {"unet": UNet}
 
 
-def create(name: str, **options: Any) -> Module:
+def create(name: str, **options: Any) -> Network:
     """The network of that name, with its class's options.
 
     Raises:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from minifcn import functional as F
-from minifcn.functional.arguments import TensorLike, as_image
+from minifcn.functional.arguments import TensorLike
+from minifcn.models.network import Network
 from minifcn.nn import (
     BatchNorm2d,
     Conv2d,
@@ -26,7 +27,7 @@ Up = Literal["transposed", "nearest", "bilinear"]
 Down = Literal["max", "stride"]
 
 
-class UNet(Module):
+class UNet(Network):
     """Encoder, mirrored decoder, and skip connections between them: (N, H, W, C) -> logits (N, P, Q, classes).
 
     Each level applies two 3 x 3 convolutions with ReLU. On the way down, between levels, the image is halved and the
@@ -97,7 +98,7 @@ class UNet(Module):
         Raises:
             ValueError: the size is not legal, or the channels are not ``in_channels``; before anything is computed.
         """
-        x = self._checked(images)
+        x = self.checked(images)
         skips = []
         for level, down in zip(self.encoder, self.downs, strict=True):
             skips.append(level(x))
@@ -109,53 +110,8 @@ class UNet(Module):
             x = level(F.concatenate([x, skip]))  # (N, 2h, 2w, 2c) -> (N, 2h, 2w, c), or 4 rows and columns fewer
         return self.head(x)
 
-    # --- sizes ------------------------------------------------------------------------------------------------------
-
-    def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """Size of the output for an input of this size.
-
-        Raises:
-            ValueError: the input's size is not legal.
-
-        >>> UNet(1, 2, base=1, padding="valid").output_size(572, 572)
-        (388, 388)
-        """
-        error = self.size_error(height, width)
-        if error is not None:
-            raise ValueError(error)
-        return self._output_length(height), self._output_length(width)
-
-    def legal_size(self, length: int) -> int:
-        """The smallest legal height (or width) that is at least ``length``: what to pad to.
-
-        >>> UNet(1, 2, base=1).legal_size(1000), UNet(1, 2, base=1, padding="valid").legal_size(571)
-        (1008, 572)
-        """
-        while not self._output_length(length):
-            length += 1
-        return length
-
-    def size_error(self, height: int, width: int, batch: int = 1) -> str | None:
-        """What is wrong with an input of this size, and what to do about it; None if it is legal.
-
-        >>> print(UNet(1, 2, base=1, padding="valid").size_error(571, 572))
-        unet: height 571 of input (1, 571, 572, 1) is not a legal size; nearest legal: 556, 572 (pad by 1)
-        """
-        shape = (batch, height, width, self.in_channels)
-        errors = []
-        for axis, length in (("height", height), ("width", width)):
-            if not self._output_length(length):
-                above = self.legal_size(length)
-                below = next((n for n in range(length - 1, 0, -1) if self._output_length(n)), None)
-                nearest = f"{above}" if below is None else f"{below}, {above}"
-                errors.append(
-                    f"unet: {axis} {length} of input {shape} is not a legal size; nearest legal: {nearest} "
-                    f"(pad by {above - length})"
-                )
-        return "\n".join(errors) or None
-
-    def _output_length(self, length: int) -> int:
-        """Output rows for ``length`` input rows; 0 if they are not legal."""
+    def output_length(self, length: int) -> int:
+        """How many output rows ``length`` input rows give; 0 if that many are not legal."""
         lost = 4 if self.padding == "valid" else 0  # by the two convolutions of a level
         for _ in range(self.depth):
             length -= lost
@@ -166,17 +122,6 @@ class UNet(Module):
         for _ in range(self.depth):
             length = 2 * length - lost
         return max(length, 0)
-
-    def _checked(self, images: TensorLike) -> Tensor:
-        x = as_image("unet", images)
-        if x.shape[3] != self.in_channels:
-            raise ValueError(
-                f"unet: input {x.shape} has {x.shape[3]} channels, but the network takes {self.in_channels}"
-            )
-        error = self.size_error(x.shape[1], x.shape[2], x.shape[0])
-        if error is not None:
-            raise ValueError(error)
-        return x
 
 
 def _level(in_channels: int, out_channels: int, padding: Padding, norm: Norm, dropout: float = 0.0) -> Sequential:

@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 
 from minifcn import functional as F
-from minifcn import settings
 from minifcn.functional.arguments import pair
 from minifcn.functional.conv import Padding
 from minifcn.kernels import shapes
@@ -45,21 +44,17 @@ class _Convolution(Module):
                 f"{name}: in_channels={in_channels} and out_channels={out_channels} must be positive multiples of "
                 f"groups={groups}"
             )
+        if isinstance(padding, str) and padding not in ("same", "valid"):
+            raise ValueError(f"{name}: padding must be an int, a pair, 'same' or 'valid', not {padding!r}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = pair(name, "kernel_size", kernel_size, 1)
         self.stride = pair(name, "stride", stride, 1)
-        self.padding: Pair | Literal["same", "valid"] = (
-            padding if isinstance(padding, str) else pair(name, "padding", padding)
-        )
+        self.padding: Padding = padding if isinstance(padding, str) else pair(name, "padding", padding)
         self.dilation = pair(name, "dilation", dilation, 1)
-        if self.padding not in ("same", "valid") and isinstance(self.padding, str):
-            raise ValueError(f"{name}: padding must be an int, a pair, 'same' or 'valid', not {padding!r}")
-        if self.padding == "same" and self.stride != (1, 1):
+        if padding == "same" and self.stride != (1, 1):
             raise ValueError(f"{name}: padding='same' needs stride 1, got {stride}; give the padding as a number")
-        device = settings.device()
-        weight_shape = (*self.kernel_size, *weight_channels)
-        self.weight = Parameter(np.empty(weight_shape, np.float32), device=device)
-        self.bias = Parameter(np.empty(out_channels, np.float32), device=device) if bias else None
+        self.weight = Parameter(np.empty((*self.kernel_size, *weight_channels), np.float32))
+        self.bias = Parameter(np.empty(out_channels, np.float32)) if bias else None
         self.reset_parameters()
 
     def fan_in(self) -> float:
@@ -137,7 +132,7 @@ class Conv2d(_Convolution):
         if self.padding == "same":
             before, after = shapes.same_padding(Window(self.kernel_size, dilation=self.dilation))
         else:
-            before = after = (0, 0) if isinstance(self.padding, str) else self.padding
+            before = after = (0, 0) if self.padding == "valid" else pair("Conv2d", "padding", self.padding)
         return before[1], after[1], before[0], after[0]
 
     def extra_repr(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from minifcn import settings
 from minifcn.nn.hooks import ForwardHook, ForwardPreHook, RemovableHandle
 from minifcn.nn.state import IncompatibleKeys, load_into
 from minifcn.tensor import Tensor
@@ -19,7 +20,7 @@ Self = TypeVar("Self", bound="Module")
 class Parameter(Tensor):
     """A Tensor to be learnt: it requires grad, and a `Module` lists it once it is one of its attributes.
 
-    ``Parameter(array)`` shares the array's memory, as ``Tensor(array)`` does.
+    ``Parameter(array)`` shares the array's memory, as ``Tensor(array)`` does, and lives on the default device.
 
     >>> Parameter(np.zeros(2, np.float32))
     tensor([0., 0.], requires_grad=True)
@@ -30,7 +31,7 @@ class Parameter(Tensor):
     def __init__(self, data: Any, requires_grad: bool = True, device: str | None = None):
         if isinstance(data, Tensor):
             data, device = data.data, device or data.device
-        super().__init__(data, requires_grad, device or "cpu")
+        super().__init__(data, requires_grad, device or settings.device())
 
 
 class Module:
@@ -151,9 +152,9 @@ class Module:
         return (module for _, module in self.named_modules())
 
     def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """Parameters with their names, each once; a parameter's ``name`` becomes the one it is listed under."""
+        """Parameters with their names, each once; a parameter's ``name`` becomes the longest it was listed under."""
         for name, parameter in _unique(self._named(_own_parameters, prefix, recurse)):
-            parameter.name = name
+            parameter.name = max(parameter.name or "", name, key=len)
             yield name, parameter
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:

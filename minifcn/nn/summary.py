@@ -39,7 +39,7 @@ def summary(module: Module, input_shape: tuple[int, ...]) -> str:
     shapes = _output_shapes(module, (1, *input_shape) if len(input_shape) == 3 else tuple(input_shape))
     rows: list[Row] = []
     for name, layer in module.named_modules():
-        unused = "" if any(layer.children()) else "not used"  # a list of modules is not called itself
+        unused = "not used" if next(layer.children(), None) is None else ""  # a list of modules is not called itself
         own = sum(parameter.size for parameter in layer.parameters(recurse=False))
         rows.append((name, type(layer).__name__, shapes.get(layer, unused), f"{own:,}" if own else ""))
     parameters = list(module.parameters())

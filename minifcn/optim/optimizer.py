@@ -116,12 +116,18 @@ class Optimizer:
         Indices may be strings and tuples lists, as JSON makes them.
 
         Raises:
-            ValueError: groups, parameters or shapes are not the same. Nothing has been changed then.
+            ValueError: groups, options or shapes are not the same. Nothing has been changed then.
         """
         name, groups = type(self).__name__, list(state_dict["param_groups"])
         own, given = ([len(group["params"]) for group in gs] for gs in (self.param_groups, groups))
         if own != given:
             raise ValueError(f"{name}.load_state_dict: groups of {given} parameters do not fit into groups of {own}")
+        loaded = [{**new, "params": old["params"]} for old, new in zip(self.param_groups, groups, strict=True)]
+        for group in loaded:
+            lacking = set(self.defaults) - set(group)
+            if lacking:
+                raise ValueError(f"{name}.load_state_dict: a group lacks {min(lacking)!r}; is it another optimiser's?")
+            self.check(group)
         params = [parameter for group in self.param_groups for parameter in group["params"]]
         state = {params[int(i)]: {k: _copied(v) for k, v in s.items()} for i, s in state_dict["state"].items()}
         for parameter, values in state.items():
@@ -131,9 +137,6 @@ class Optimizer:
                         f"{name}.load_state_dict: {key} of {_called(parameter)} must have shape {parameter.shape}, got "
                         f"{value.shape}"
                     )
-        loaded = [{**new, "params": old["params"]} for old, new in zip(self.param_groups, groups, strict=True)]
-        for group in loaded:
-            self.check(group)
         self.param_groups, self.state = loaded, state
 
     def __repr__(self) -> str:

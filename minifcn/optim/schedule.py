@@ -28,8 +28,6 @@ class Schedule:
         self.optimizer = optimizer
         #: Steps done.
         self.last_step = 0
-        for group in optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
         self._set()
 
     def lr(self, step: int, base_lr: float) -> float:
@@ -65,7 +63,8 @@ class Schedule:
 
     def _set(self) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.lr(self.last_step, group["initial_lr"])
+            base_lr = group.setdefault("initial_lr", group["lr"])
+            group["lr"] = self.lr(self.last_step, base_lr)
 
 
 class StepLR(Schedule):

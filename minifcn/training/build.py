@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from minifcn import models, optim
-from minifcn.data import Compose, Dataset, Loader, RandomCrop, RandomFlip, RandomRot90
-from minifcn.nn import Module
+from minifcn.data import Compose, Dataset, Loader, RandomCrop, RandomFlip, RandomRot90, Transform
 from minifcn.training.config import ConfigError, TrainConfig
 
 _STATISTICS_IMAGES = 200  # more would not change mean and standard deviation in the third digit
 
 
-def build_model(config: TrainConfig, channels: int, classes: int) -> Module:
+def build_model(config: TrainConfig, channels: int, classes: int) -> models.Network:
     """The network, with fresh weights.
 
     Raises:
@@ -26,7 +25,7 @@ def build_model(config: TrainConfig, channels: int, classes: int) -> Module:
 
 def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
     """Batches of random crops; every batch of the same size, so that every step weighs the same."""
-    steps = []
+    steps: list[Transform] = []
     if config.crop:
         steps.append(RandomCrop(config.crop))
     if config.augment:

@@ -70,7 +70,8 @@ def evaluate(
         chosen = np.linspace(0, len(dataset) - 1, limit).round().astype(int)
     matrix = ConfusionMatrix(dataset.num_classes, ignore_index=IGNORE_INDEX)
     surprise, pixels, done = 0.0, 0, 0
-    truths, interiors = [], []
+    truths: list[np.ndarray] = []
+    interiors: list[np.ndarray] = []
     for images, labels in _batches(dataset, chosen):
         probabilities = predictor(images)
         matrix.update(labels, probabilities.argmax(axis=-1))

@@ -67,7 +67,7 @@ def _draw_row(axes: Any, image: np.ndarray, label: np.ndarray, probabilities: np
 def _errors(image: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     """The image, pale, with wrong pixels in red: (H, W, 3)."""
     pale = 0.5 + 0.5 * np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
-    return np.clip(np.where(wrong[..., None], np.float32((0.85, 0.1, 0.1)), pale), 0, 1)
+    return np.clip(np.where(wrong[..., None], np.array((0.85, 0.1, 0.1), np.float32), pale), 0, 1)
 
 
 def _figure(width: float, height: float) -> Any:

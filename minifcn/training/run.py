@@ -45,22 +45,16 @@ class Run:
 
     @staticmethod
     def create(folder: Path, config: TrainConfig, overwrite: bool = False) -> Run:
-        """Begin a new run in ``folder``.
+        """Begin a new run in ``folder``; hold `exclusive` meanwhile.
 
         Raises:
             RunError: the folder already holds a run (unless ``overwrite``), or is a file.
         """
-        if folder.exists() and not folder.is_dir():
-            raise RunError(f"{folder}: is a file; give a folder with --out")
-        if (folder / "config.toml").exists():
-            if not overwrite:
-                raise RunError(
-                    f"{folder}: already holds a run; continue it with --resume, replace it with --overwrite, or choose "
-                    "another folder with --out"
-                )
-            for name in _OURS:
-                (folder / name).unlink(missing_ok=True)
+        if not overwrite:
+            refuse_existing(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        for name in _OURS:
+            (folder / name).unlink(missing_ok=True)
         run = Run(folder, config)
         config.save(folder / "config.toml")
         return run
@@ -77,23 +71,6 @@ class Run:
             what = "holds no run (no config.toml)" if folder.is_dir() else "no such run"
             raise FileNotFoundError(f"{folder}: {what}; a run is the folder that `minifcn train --out` wrote")
         return Run(folder, TrainConfig.load(folder / "config.toml"))
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes from training in this folder; the lock goes with the process, however it ends.
-
-        Raises:
-            RunError: another process has it.
-        """
-        import fcntl
-
-        with (self.folder / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunError(f"{self.folder}: another process is training in this folder") from None
-            remove_leftovers(self.folder)
-            yield
 
     # --- checkpoints ------------------------------------------------------------------------------------------------
 
@@ -162,6 +139,36 @@ class Run:
         writer.writeheader()
         writer.writerows({key: _number(value) for key, value in row.items()} for row in self.rows)
         write_text(self.folder / "metrics.csv", text.getvalue())
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise RunError if a new run in ``folder`` would replace something."""
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder}: is a file; give a folder with --out")
+    if (folder / "config.toml").exists():
+        raise RunError(
+            f"{folder}: already holds a run; continue it with --resume, replace it with --overwrite, or choose another "
+            "folder with --out"
+        )
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in ``folder``, which is made; the lock ends with the process, however it ends.
+
+    Raises:
+        RunError: another process has the lock.
+    """
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"{folder}: another process is training in this folder") from None
+        remove_leftovers(folder)
+        yield
 
 
 def _number(value: float) -> str:

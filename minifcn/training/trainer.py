@@ -13,7 +13,6 @@ import numpy as np
 
 from minifcn import optim, random
 from minifcn.data import Dataset
-from minifcn.nn import Module
 from minifcn.predict import Predictor
 from minifcn.tensor import Tensor
 from minifcn.training import figures
@@ -51,7 +50,7 @@ class Trainer:
         self.run, self.train_set, self.validation_set = run, train, validation
         self.reporter = reporter or Silent()
         random.manual_seed(config.seed)
-        self.model: Module = build_model(config, train.channels, train.num_classes)
+        self.model = build_model(config, train.channels, train.num_classes)
         self.loss = objective(config.loss)
         self.optimizer = optim.AdamW(self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         self.schedule = build_schedule(config, self.optimizer)
@@ -96,7 +95,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(self.step_number)
         logits = self.model(Tensor(self.predictor.normalise(images)))
-        loss = self.loss(logits, crop_to(labels, logits.shape[1:3]))  # type: ignore[arg-type]
+        loss = self.loss(logits, crop_to(labels, logits.shape[1:3]))
         value = float(loss.item())
         if not math.isfinite(value):
             self._refuse(value)
@@ -115,7 +114,8 @@ class Trainer:
         rate = self._rate(self.step_number)
         raise TrainingError(
             f"the loss became {loss} at step {self.step_number + 1} (images {indices} of {self.train_set.name}; "
-            f"learning rate {rate:.2g}); try a lower one, such as --lr {self.config.lr / 10:.1g}; the last checkpoint is intact"
+            f"learning rate {rate:.2g}); try a lower one, such as --lr {self.config.lr / 10:.1g}; the last checkpoint is "
+            "intact"
         )
 
     # --- reports ----------------------------------------------------------------------------------------------------

@@ -7,12 +7,12 @@ import numba
 import numpy as np
 import pytest
 from kernel_cases import CASES, LAYOUTS, Draw
-from minifcn.kernels.axismap import bilinear
-from minifcn.kernels.contract import NAMES
-from minifcn.kernels.shapes import Window
 from tolerances import assert_close
 
 from minifcn import kernels
+from minifcn.kernels.axismap import bilinear
+from minifcn.kernels.contract import NAMES
+from minifcn.kernels.shapes import Window
 
 DTYPES = ("float32", "float64")
 reference = kernels.load("reference")

@@ -5,9 +5,10 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from minifcn.kernels import axismap
 from tolerances import assert_close
 from torch.nn import functional
+
+from minifcn.kernels import axismap
 
 SIZES = st.integers(1, 9)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numba
 import pytest
-from minifcn.kernels.cpu import jit
 
 from minifcn import kernels
+from minifcn.kernels.cpu import jit
 
 HELPER = """
 from minifcn.kernels.cpu.jit import helper

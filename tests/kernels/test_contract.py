@@ -3,9 +3,9 @@
 import inspect
 
 import pytest
-from minifcn.kernels import contract
 
 from minifcn import kernels
+from minifcn.kernels import contract
 
 
 @pytest.fixture(params=kernels.DEVICES)

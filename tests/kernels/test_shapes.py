@@ -3,6 +3,8 @@
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
+
 from minifcn.kernels.shapes import (
     Window,
     conv_size,
@@ -11,7 +13,6 @@ from minifcn.kernels.shapes import (
     same_padding,
     unpool_size,
 )
-from torch.nn import functional
 
 
 def pairs(low, high):

@@ -16,6 +16,7 @@ from minifcn.data import ArrayDataset
 from minifcn.io import load_checkpoint
 from minifcn.training import Run, RunError, TrainConfig, Trainer, TrainingError
 from minifcn.training.progress import Silent
+from minifcn.training.run import exclusive
 
 CLASSES = ("membrane", "interior")
 
@@ -177,10 +178,9 @@ def test_an_existing_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
 
 
 def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", config())
-    with run.locked(), pytest.raises(RunError, match="another process is training"), Run.open(run.folder).locked():
+    with exclusive(tmp_path), pytest.raises(RunError, match="another process is training"), exclusive(tmp_path):
         pass
-    with run.locked():
+    with exclusive(tmp_path):
         pass
 
 

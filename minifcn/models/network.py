@@ -1,0 +1,86 @@
+"""What all networks from images to images share: which sizes they take, and what they say to others."""
+
+from __future__ import annotations
+
+from minifcn.functional.arguments import TensorLike, as_image
+from minifcn.kernels.shapes import Pair
+from minifcn.nn import Module
+from minifcn.tensor import Tensor
+
+
+class Network(Module):
+    """A network (N, H, W, in_channels) -> (N, P, Q, classes) that knows its sizes before it computes anything.
+
+    A subclass says in `output_length` how one axis is changed, and starts its forward with `checked`.
+    """
+
+    in_channels: int
+    classes: int
+
+    def output_length(self, length: int) -> int:
+        """How many output rows (or columns) ``length`` input rows give; 0 if that many are not legal."""
+        raise NotImplementedError(f"{type(self).__name__}.output_length")
+
+    def output_size(self, height: int, width: int) -> Pair:
+        """Size of the output for an input of this size.
+
+        Raises:
+            ValueError: the input's size is not legal.
+
+        >>> from minifcn.models import UNet
+        >>> UNet(1, 2, base=1, padding="valid").output_size(572, 572)
+        (388, 388)
+        """
+        error = self.size_error(height, width)
+        if error is not None:
+            raise ValueError(error)
+        return self.output_length(height), self.output_length(width)
+
+    def legal_size(self, length: int) -> int:
+        """The smallest legal height (or width) that is at least ``length``: what to pad to.
+
+        >>> from minifcn.models import UNet
+        >>> UNet(1, 2, base=1).legal_size(1000), UNet(1, 2, base=1, padding="valid").legal_size(571)
+        (1008, 572)
+        """
+        while not self.output_length(length):
+            length += 1
+        return length
+
+    def size_error(self, height: int, width: int, batch: int = 1) -> str | None:
+        """What is wrong with an input of this size, and what to do about it; None if it is legal.
+
+        >>> from minifcn.models import UNet
+        >>> print(UNet(1, 2, base=1, padding="valid").size_error(571, 572))
+        unet: height 571 of input (1, 571, 572, 1) is not a legal size; nearest legal: 556, 572 (pad by 1)
+        """
+        shape, errors = (batch, height, width, self.in_channels), []
+        for axis, length in (("height", height), ("width", width)):
+            if not self.output_length(length):
+                above = self.legal_size(length)
+                below = next((n for n in range(length - 1, 0, -1) if self.output_length(n)), None)
+                nearest = f"{above}" if below is None else f"{below}, {above}"
+                errors.append(
+                    f"{self._name()}: {axis} {length} of input {shape} is not a legal size; nearest legal: {nearest} "
+                    f"(pad by {above - length})"
+                )
+        return "\n".join(errors) or None
+
+    def checked(self, images: TensorLike) -> Tensor:
+        """``images`` as a Tensor that the network takes.
+
+        Raises:
+            TypeError: they are not floating point.
+            ValueError: their shape, channels or size are not what the network takes.
+        """
+        x = as_image(self._name(), images)
+        if x.shape[3] != self.in_channels:
+            channels = f"{x.shape[3]} channels, but the network takes {self.in_channels}"
+            raise ValueError(f"{self._name()}: input {x.shape} has {channels}")
+        error = self.size_error(x.shape[1], x.shape[2], x.shape[0])
+        if error is not None:
+            raise ValueError(error)
+        return x
+
+    def _name(self) -> str:
+        return type(self).__name__.lower()
