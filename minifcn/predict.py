@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,13 +10,16 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn.autograd import no_grad
+from minifcn.data import Normalisation
 from minifcn.tensor import Tensor
 
 Pair = tuple[int, int]
 
 
 class SizedNetwork(Protocol):
-    """A network that knows which image sizes it takes, and what size each becomes."""
+    """A network that knows which images it takes, and what size each becomes."""
+
+    in_channels: int
 
     def __call__(self, x: Tensor) -> Tensor:
         """Images (N, H, W, C) -> logits (N, H', W', K)."""
@@ -32,8 +36,7 @@ class Predictor:
 
     Args:
         model: maps images (N, H, W, C) to logits (N, H', W', K).
-        mean: by channel, subtracted from the images.
-        std: by channel, which they are divided by.
+        normalise: applied to each whole image, (N, H, W, C) -> the same.
         classes: the names of the K classes.
         batch_pixels: how many pixels go through the network at a time, at least one image: bounds the memory.
     """
@@ -41,22 +44,16 @@ class Predictor:
     def __init__(
         self,
         model: SizedNetwork,
-        mean: tuple[float, ...] = (0.0,),
-        std: tuple[float, ...] = (1.0,),
+        normalise: Callable[[np.ndarray], np.ndarray] = Normalisation(),
         classes: tuple[str, ...] = (),
         batch_pixels: int = 2**18,
     ):
-        self.model, self.classes, self.batch_pixels = model, classes, batch_pixels
-        self.mean, self.std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
+        self.model, self.normalise, self.classes, self.batch_pixels = model, normalise, classes, batch_pixels
 
     @property
     def channels(self) -> int:
         """C, the channels of the images it takes."""
-        return len(self.mean)
-
-    def normalise(self, images: np.ndarray) -> np.ndarray:
-        """(… , C) images in [0, 1] as the network is used to see them: mean 0, variance 1."""
-        return (images - self.mean) / self.std
+        return self.model.in_channels
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Probabilities of every class at every pixel: (N, H, W, C) in [0, 1] -> float32 (N, H, W, K).

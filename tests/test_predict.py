@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 
 import minifcn as mf
+from minifcn.data import Normalisation
 from minifcn.models import UNet
 from minifcn.predict import Predictor, margins
 from minifcn.tensor import Tensor
 
+AS_IS = Normalisation("dataset", (0.0,), (1.0,))
+
 
 class Echo:
     """A network whose first logit is the image itself, cut by ``lost`` pixels on each side; takes multiples of 4."""
+
+    in_channels = 1
 
     def __init__(self, lost: int) -> None:
         self.lost = lost
@@ -31,7 +36,7 @@ class Echo:
 @pytest.mark.parametrize("size", [(8, 8), (1, 1), (7, 13), (2, 31)])
 def test_every_pixel_gets_the_answer_for_itself(lost: int, size: tuple[int, int]) -> None:
     images = np.random.default_rng(0).random((2, *size, 1), np.float32)
-    probabilities = Predictor(Echo(lost), batch_pixels=1)(images)
+    probabilities = Predictor(Echo(lost), AS_IS, batch_pixels=1)(images)
     assert probabilities.shape == (2, *size, 2)
     np.testing.assert_allclose(probabilities[..., 0], 1 / (1 + np.exp(-images[..., 0])), rtol=1e-6)
 
@@ -55,7 +60,7 @@ def test_images_of_a_legal_size_are_predicted_as_they_are() -> None:
     model = UNet(1, 3, base=2, depth=2)
     images = np.random.default_rng(0).random((1, 16, 8, 1), np.float32)
     expected = mf.functional.softmax(model(Tensor((images - np.float32(0.5)) / np.float32(0.25)))).data
-    np.testing.assert_array_equal(Predictor(model, (0.5,), (0.25,))(images), expected)
+    np.testing.assert_array_equal(Predictor(model, Normalisation("dataset", (0.5,), (0.25,)))(images), expected)
 
 
 @pytest.mark.parametrize(
@@ -68,4 +73,4 @@ def test_images_of_a_legal_size_are_predicted_as_they_are() -> None:
 )
 def test_wrong_images_are_refused(images: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Predictor(Echo(0))(images)
+        Predictor(Echo(0), AS_IS)(images)

@@ -72,8 +72,7 @@ def _begin(
     download: bool,
     overwrite: bool,
 ) -> None:
-    from minifcn.data import open_source
-    from minifcn.training.build import statistics
+    from minifcn.data import open_source, statistics
     from minifcn.training.config import recipe
     from minifcn.training.progress import Reporter
     from minifcn.training.run import Run, exclusive, refuse_existing

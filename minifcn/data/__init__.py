@@ -7,6 +7,7 @@ from minifcn.data.isbi import ISBI2012
 from minifcn.data.loader import Loader
 from minifcn.data.masks import IGNORE_INDEX, map_binary_masks
 from minifcn.data.mnist import MNIST, MNISTSegmentation
+from minifcn.data.normalise import Normalisation, Normalised, statistics
 from minifcn.data.sources import SOURCES, Source, open_source
 from minifcn.data.synthetic import SyntheticMembranes
 from minifcn.data.transforms import CenterCrop, Compose, RandomCrop, RandomFlip, RandomRot90, Transform
@@ -25,6 +26,8 @@ __all__ = [
     "DownloadError",
     "Loader",
     "MNISTSegmentation",
+    "Normalisation",
+    "Normalised",
     "RandomCrop",
     "RandomFlip",
     "RandomRot90",
@@ -38,4 +41,5 @@ __all__ = [
     "map_binary_masks",
     "open_source",
     "split",
+    "statistics",
 ]

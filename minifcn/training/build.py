@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from minifcn import models, optim
-from minifcn.data import Compose, Dataset, Loader, RandomCrop, RandomFlip, RandomRot90, Transform
+from minifcn.data import Compose, Dataset, Loader, Normalised, RandomCrop, RandomFlip, RandomRot90, Transform
 from minifcn.training.config import ConfigError, TrainConfig
-
-_STATISTICS_IMAGES = 200  # more would not change mean and standard deviation in the third digit
 
 
 def build_model(config: TrainConfig, channels: int, classes: int) -> models.Network:
@@ -24,7 +20,7 @@ def build_model(config: TrainConfig, channels: int, classes: int) -> models.Netw
 
 
 def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
-    """Batches of random crops; every batch of the same size, so that every step weighs the same."""
+    """Batches of random crops of normalised images; all batches of one size, so that every step weighs the same."""
     steps: list[Transform] = []
     if config.crop:
         steps.append(RandomCrop(config.crop))
@@ -33,7 +29,9 @@ def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
     if config.batch > len(dataset):
         raise ConfigError(f"batch {config.batch} is larger than the dataset of {len(dataset)} images")
     transform = Compose(*steps) if steps else None
-    return Loader(dataset, config.batch, transform=transform, seed=config.seed, drop_last=True)
+    return Loader(
+        Normalised(dataset, config.normalisation), config.batch, transform=transform, seed=config.seed, drop_last=True
+    )
 
 
 def build_schedule(config: TrainConfig, optimizer: optim.Optimizer) -> optim.Schedule:
@@ -41,14 +39,3 @@ def build_schedule(config: TrainConfig, optimizer: optim.Optimizer) -> optim.Sch
     rise = max(1, min(50, config.steps // 10))
     fall = optim.CosineAnnealingLR(optimizer, max(1, config.steps - rise))
     return optim.LinearWarmup(optimizer, rise, after=fall, start_factor=0.1)
-
-
-def statistics(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of the images, by channel."""
-    chosen = np.linspace(0, len(dataset) - 1, min(len(dataset), _STATISTICS_IMAGES)).round().astype(int)
-    pixels = [dataset[int(i)][0].reshape(-1, dataset.channels).astype(np.float64) for i in chosen]
-    count = sum(len(p) for p in pixels)
-    mean = sum(p.sum(axis=0) for p in pixels) / count
-    variance = sum(((p - mean) ** 2).sum(axis=0) for p in pixels) / count
-    std = np.where(variance > 0, np.sqrt(variance), 1.0)  # a constant channel stays zero instead of becoming NaN
-    return tuple(np.round(mean, 6).tolist()), tuple(np.round(std, 6).tolist())

@@ -6,8 +6,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from minifcn.data import Normalisation
 from minifcn.io.atomic import write_text
 
 
@@ -35,6 +36,7 @@ class TrainConfig:
         seed: of initialisation, order, crops and dropout.
         validate_every: steps between two validations.
         validation_images: how many images a validation during training looks at; the last one looks at all.
+        normalise: "image", each image by its own mean and standard deviation; or "dataset", all by the dataset's.
         mean: of the training images, by channel; filled in when training begins.
         std: their standard deviation, by channel.
     """
@@ -54,6 +56,7 @@ class TrainConfig:
     seed: int = 0
     validate_every: int = 100
     validation_images: int = 16
+    normalise: Literal["image", "dataset"] = "image"
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
 
@@ -63,8 +66,15 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.crop < 0 or self.seed < 0 or self.clip < 0 or self.weight_decay < 0:
             raise ConfigError("crop, seed, clip and weight_decay must not be negative")
+        if self.normalise not in ("image", "dataset"):
+            raise ConfigError(f"normalise must be 'image' or 'dataset', not {self.normalise!r}")
         if not self.lr > 0:
             raise ConfigError(f"lr must be positive, got {self.lr}")
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """How images are prepared."""
+        return Normalisation(self.normalise, self.mean, self.std)
 
     def changed(self, **changes: Any) -> TrainConfig:
         """A copy with some values changed."""
@@ -118,6 +128,7 @@ RECIPES: dict[str, TrainConfig] = {
         steps=1500,
         batch=32,
         augment=False,
+        normalise="dataset",
         lr=2e-3,
         validate_every=250,
         validation_images=500,

@@ -112,7 +112,7 @@ class Run:
         classes = tuple(values["classes"])
         model = build_model(self.config, len(self.config.mean), len(classes))
         self.restore(checkpoint, model)
-        return Predictor(model, self.config.mean, self.config.std, classes)
+        return Predictor(model, self.config.normalisation, classes)
 
     # --- metrics ----------------------------------------------------------------------------------------------------
 

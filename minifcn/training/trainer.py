@@ -55,7 +55,7 @@ class Trainer:
         self.optimizer = optim.AdamW(self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         self.schedule = build_schedule(config, self.optimizer)
         self.loader = build_loader(config, train)
-        self.predictor = Predictor(self.model, config.mean, config.std, train.classes)
+        self.predictor = Predictor(self.model, config.normalisation, train.classes)
         self.step_number = 0
         self.best = -1.0  # below any IoU
         self.seconds = 0.0
@@ -94,7 +94,7 @@ class Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(self.step_number)
-        logits = self.model(Tensor(self.predictor.normalise(images)))
+        logits = self.model(Tensor(images))
         loss = self.loss(logits, crop_to(labels, logits.shape[1:3]))
         value = float(loss.item())
         if not math.isfinite(value):
@@ -114,8 +114,8 @@ class Trainer:
         rate = self._rate(self.step_number)
         raise TrainingError(
             f"the loss became {loss} at step {self.step_number + 1} (images {indices} of {self.train_set.name}; "
-            f"learning rate {rate:.2g}); try a lower one, such as --lr {self.config.lr / 10:.1g}; the last checkpoint is "
-            "intact"
+            f"learning rate {rate:.2g}); try a lower one, such as --lr {self.config.lr / 10:.1g}; the last checkpoint "
+            "is intact"
         )
 
     # --- reports ----------------------------------------------------------------------------------------------------
