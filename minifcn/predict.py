@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -86,13 +85,6 @@ class Predictor:
                 cropped = logits[:, rows : rows + height, columns : columns + width]
                 parts.append(F.softmax(cropped).data)
         return np.concatenate(parts)
-
-    @staticmethod
-    def load(run: str | Path, checkpoint: str = "best") -> Predictor:
-        """The network of a training run's folder, from its ``best`` or ``last`` checkpoint."""
-        from minifcn.training.run import Run
-
-        return Run.open(Path(run)).predictor(checkpoint)
 
 
 def margins(model: SizedNetwork, height: int, width: int) -> tuple[Pair, Pair]:

@@ -30,7 +30,7 @@ def predict(
     from rich.progress import track
 
     from minifcn.io import ImageError
-    from minifcn.predict import Predictor
+    from minifcn.training.run import Run
 
     names = [_target(path, out) for path in inputs]
     if len(set(names)) < len(names):
@@ -39,7 +39,7 @@ def predict(
         )
     if any(path.resolve() == name.resolve() for path, name in zip(inputs, names, strict=True)):
         raise ImageError(f"--out {out} is the inputs' own folder: results would replace them; give another one")
-    predictor = Predictor.load(run, checkpoint)
+    predictor = Run.open(run).predictor(checkpoint)
     for path in inputs:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such file")

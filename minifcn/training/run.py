@@ -44,12 +44,13 @@ class Run:
         self.rows: list[dict[str, float]] = []
 
     @staticmethod
-    def create(folder: Path, config: TrainConfig, overwrite: bool = False) -> Run:
+    def create(folder: str | Path, config: TrainConfig, overwrite: bool = False) -> Run:
         """Begin a new run in ``folder``; hold `exclusive` meanwhile.
 
         Raises:
             RunError: the folder already holds a run (unless ``overwrite``), or is a file.
         """
+        folder = Path(folder)
         if not overwrite:
             refuse_existing(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,13 +61,14 @@ class Run:
         return run
 
     @staticmethod
-    def open(folder: Path) -> Run:
+    def open(folder: str | Path) -> Run:
         """An existing run.
 
         Raises:
             FileNotFoundError: no such folder, or no run in it.
             ConfigError: its config.toml cannot be read.
         """
+        folder = Path(folder)
         if not (folder / "config.toml").is_file():
             what = "holds no run (no config.toml)" if folder.is_dir() else "no such run"
             raise FileNotFoundError(f"{folder}: {what}; a run is the folder that `minifcn train --out` wrote")
