@@ -8,14 +8,14 @@
 tensor([2., 4.])
 """
 
+from minifcn import functional, models, nn, optim
 from minifcn._version import __version__
-from minifcn.tensor import Tensor  # first: everything else is built on it
-from minifcn import functional
 from minifcn.autograd import Operation, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
 from minifcn.create import arange, full, ones, ones_like, rand, randn, tensor, zeros, zeros_like
 from minifcn.gradcheck import gradcheck, gradgradcheck
 from minifcn.random import manual_seed
 from minifcn.settings import device, get_num_threads, set_num_threads
+from minifcn.tensor import Tensor
 
 __all__ = [
     "Operation",
@@ -32,9 +32,12 @@ __all__ = [
     "gradgradcheck",
     "is_grad_enabled",
     "manual_seed",
+    "models",
+    "nn",
     "no_grad",
     "ones",
     "ones_like",
+    "optim",
     "rand",
     "randn",
     "set_grad_enabled",

@@ -11,18 +11,20 @@ An operation has exactly one differentiable output. So "the operation" and "the 
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Union
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
+from minifcn.saved import Saved
 from minifcn.tensor import Tensor
 
 #: What a gradient can flow to: the operation that made a tensor, or a leaf tensor itself.
-Node = Union["Operation", Tensor]
-Gradients = Union[Tensor, None, tuple[Tensor | None, ...]]
+Node: TypeAlias = "Operation | Tensor"
+Function = TypeVar("Function", bound=Callable[..., Any])
+Gradients: TypeAlias = Tensor | tuple[Tensor | None, ...] | None
 
 
 # --- is the graph being recorded? -----------------------------------------------------------------------------------
@@ -40,7 +42,7 @@ def is_grad_enabled() -> bool:
     return _mode.recording
 
 
-class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801  # a function to its users, as in PyTorch
+class set_grad_enabled:  # noqa: N801  # a function to its users, as in PyTorch
     """Context manager and decorator: record operations, or do not, in this thread."""
 
     def __init__(self, enabled: bool):
@@ -53,6 +55,16 @@ class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801  # a function
 
     def __exit__(self, *exception: object) -> None:
         _mode.recording = self._previous.pop()
+
+    def __call__(self, function: Function) -> Function:
+        """``function``, always run in this mode."""
+
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with set_grad_enabled(self.enabled):  # a new one each call: threads must not share what to go back to
+                return function(*args, **kwargs)
+
+        return cast(Function, inside)
 
 
 class no_grad(set_grad_enabled):  # noqa: N801
@@ -85,8 +97,8 @@ class Operation:
 
     A subclass takes its parameters in ``__init__``, computes in `forward` (on arrays) and differentiates in `backward`
     (on Tensors, with public functions). ``forward`` calls ``self.save`` with what ``backward`` will need, inputs and
-    outputs included; ``backward`` finds them as Tensors in ``self.saved``. ``self.needs`` tells both which inputs want a
-    gradient, so that nothing is saved or computed in vain.
+    outputs included; ``backward`` finds them as Tensors in ``self.saved``. ``self.needs`` tells both which inputs want
+    a gradient, so that nothing is saved or computed in vain.
 
     >>> import minifcn as mf
     >>> class Square(mf.Operation):
@@ -129,15 +141,17 @@ class Operation:
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Apply to Tensors and, unless nothing needs a gradient, record the application."""
-        self.device = _common_device(type(self).__name__, inputs)
+        if self._inputs:
+            raise RuntimeError(f"{type(self).__name__}: applied already, and now a node of a graph; make a new one")
+        self.device = common_device(type(self).__name__.lower(), inputs)
         self.needs = tuple(_mode.recording and tensor.requires_grad for tensor in inputs)
         result = Tensor(self.forward(*(tensor.data for tensor in inputs)), device=self.output_device or self.device)
         if self.is_view:
             result.share_version(inputs[0])
-        if any(self.needs):
+        if any(self.needs) and result.dtype.kind == "f":  # integers have no derivative
             self._parents = tuple(t.source if need else None for t, need in zip(inputs, self.needs, strict=True))
             self._inputs = tuple((tensor.shape, tensor.dtype) for tensor in inputs)
-            self._saved = tuple(_Saved.of(array, inputs, result) for array in self._saved or ())
+            self._saved = tuple(Saved.of(array, inputs, result) for array in self._saved or ())
             result.set_operation(self)
         else:
             self._saved = ()
@@ -159,13 +173,23 @@ class Operation:
         return self._inputs[position][0]
 
     def _input_gradients(self, gradient: Tensor) -> Iterator[tuple[Node, Tensor]]:
-        """Each parent with its gradient, in the shape and dtype of the input: the one place that undoes broadcasting."""
+        """Each parent with its gradient, as the input's shape and dtype: the one place that undoes broadcasting."""
         gradients = self.backward(gradient)
         if not isinstance(gradients, tuple):
             gradients = (gradients,)
+        if len(gradients) != len(self._inputs):
+            raise ValueError(
+                f"backward of {type(self).__name__} returned {len(gradients)} gradients for {len(self._inputs)} inputs"
+            )
         for parent, (shape, dtype), partial in zip(self._parents, self._inputs, gradients, strict=True):
-            if parent is not None and partial is not None:
-                yield parent, partial.sum_to(shape).astype(dtype, copy=False)
+            if parent is None or partial is None:
+                continue
+            if not _fills(shape, partial.shape):
+                raise ValueError(
+                    f"backward of {type(self).__name__} returned a gradient of shape {partial.shape} for an input of "
+                    f"shape {shape}; it must have that shape, or one that it broadcasts to"
+                )
+            yield parent, partial.sum_to(shape).astype(dtype, copy=False)
 
     def _free(self) -> None:
         self._saved, self._parents, self._inputs, self.extra = None, (), (), ()
@@ -177,61 +201,12 @@ _FREED = (
 )
 
 
-class _Saved(NamedTuple):
-    """An array kept for backward: where it came from, and how it looked."""
-
-    array: Any
-    tensor: Tensor | None  # a shell of the input, without its array
-    is_output: bool
-    owner: Tensor  # whose version counter to compare
-    version: int
-    sample: bytes
-
-    @staticmethod
-    def of(array: Any, inputs: tuple[Tensor, ...], result: Tensor) -> _Saved | None:
-        if array is None:
-            return None
-        for tensor in inputs:
-            if tensor.data is array:
-                shell = tensor if tensor.operation is None else tensor.shell()
-                return _Saved(array, shell, False, shell, tensor.version, _sample(array))
-        shell = result.shell()
-        return _Saved(array, None, result.data is array, shell, result.version, _sample(array))
-
-    def restore(self, operation: Operation) -> Tensor:
-        if self.version != self.owner.version or self.sample != _sample(self.array):
-            raise RuntimeError(
-                f"backward of {type(operation).__name__} needs an array of shape {tuple(self.array.shape)} that was "
-                "changed in place after it was saved; make a new tensor instead (x = x + 1, not x[...] = x + 1), or "
-                "change it after the backward pass"
-            )
-        if self.tensor is not None and self.tensor.operation is None:
-            return self.tensor
-        restored = Tensor(self.array, device=self.owner.device)
-        if self.is_output:
-            restored.set_operation(operation)
-        elif self.tensor is not None and self.tensor.operation is not None:
-            restored.set_operation(self.tensor.operation)
-        return restored
-
-
-def _sample(array: Any) -> bytes:
-    """Up to 64 to 128 evenly spaced elements, as bytes.
-
-    Version counters see every change made through a Tensor. This sees what they cannot: NumPy writing into the array
-    behind a Tensor. It is exact for small arrays, and notices any large one that was overwritten as a whole.
-    """
-    if not isinstance(array, np.ndarray):
-        return b""
-    step = max(1, array.size // 64)
-    return (array.reshape(-1) if array.flags.c_contiguous else array.flat)[::step].tobytes()
-
-
-def _common_device(name: str, inputs: tuple[Tensor, ...]) -> str:
+def common_device(name: str, inputs: Sequence[Tensor]) -> str:
+    """The device that all inputs are on; an error if there are several."""
     devices = {tensor.device for tensor in inputs}
     if len(devices) != 1:
         raise ValueError(
-            f"{name.lower()}: inputs are on different devices ({', '.join(t.device for t in inputs)}); "
+            f"{name}: inputs are on different devices ({', '.join(t.device for t in inputs)}); "
             "move them to one with .to(device)"
         )
     return devices.pop()
@@ -246,12 +221,8 @@ def backward(
     """Add to every leaf's ``grad`` the derivative of ``tensor`` with respect to it; see `Tensor.backward`."""
 
     def accumulate(leaf: Tensor, total: Tensor) -> None:
-        if leaf.grad is not None:
-            leaf.grad = leaf.grad + total
-        else:
-            # A copy: the same gradient may have gone to several leaves, and each owns its own. A recorded one stays
-            # itself, since a copy would fall out of the graph.
-            leaf.grad = total if create_graph else total.detach().clone()
+        # A copy: the same gradient may have gone to several leaves, and each owns its own.
+        leaf.grad = total.clone() if leaf.grad is None else leaf.grad + total
 
     _walk([tensor], [gradient], retain_graph or create_graph, create_graph, accumulate)
 
@@ -280,19 +251,25 @@ def grad(
     """
     outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if grad_outputs is None or isinstance(grad_outputs, Tensor):
-        grad_outputs = [grad_outputs] * len(outputs)
+    several = isinstance(grad_outputs, (tuple, list))
+    seeds: list[Any] = list(cast(Any, grad_outputs)) if several else [grad_outputs] * len(outputs)
+    if len(seeds) != len(outputs):
+        raise ValueError(f"grad: {len(seeds)} grad_outputs for {len(outputs)} outputs; give each output one, or None")
     for position, tensor in enumerate(inputs):
         if not tensor.requires_grad:
-            raise RuntimeError(f"grad: input {position} does not require grad")
+            raise RuntimeError(
+                f"grad: input {position}, shape {tensor.shape}, does not require grad; "
+                "set requires_grad before it is used"
+            )
     found: dict[Node, Tensor] = {}
     retain = create_graph if retain_graph is None else retain_graph
-    _walk(outputs, list(grad_outputs), retain, create_graph, found.__setitem__, {t.source for t in inputs})
+    _walk(outputs, seeds, retain, create_graph, found.__setitem__, {t.source for t in inputs})
     results = tuple(found.get(tensor.source) for tensor in inputs)
     unused = [position for position, gradient in enumerate(results) if gradient is None]
     if unused and not allow_unused:
         raise RuntimeError(
-            f"grad: input {unused[0]} was not used to compute the outputs; pass allow_unused=True to get None for it"
+            f"grad: input {unused[0]}, shape {inputs[unused[0]].shape}, was not used to compute the outputs; pass "
+            "allow_unused=True to get None for it"
         )
     return results
 
@@ -374,8 +351,8 @@ def _seed(root: Tensor, gradient: Tensor | None) -> Tensor:
     if gradient is None:
         if root.size != 1:
             raise RuntimeError(
-                f"backward: only a scalar has an obvious gradient to start from, and this tensor has shape {root.shape}; "
-                "reduce it first (.sum() or .mean()), or pass gradient= a tensor of that shape"
+                "backward: only a scalar has an obvious gradient to start from, and this tensor has shape "
+                f"{root.shape}; reduce it first (.sum() or .mean()), or pass gradient= a tensor of that shape"
             )
         return Tensor(np.ones(root.shape, root.dtype)).to(root.device)
     if not isinstance(gradient, Tensor):
@@ -385,6 +362,14 @@ def _seed(root: Tensor, gradient: Tensor | None) -> Tensor:
     return gradient.astype(root.dtype, copy=False)
 
 
+def _fills(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
+    """Whether ``shape`` broadcasts to ``larger``."""
+    try:
+        return shape == larger or np.broadcast_shapes(shape, larger) == larger
+    except ValueError:
+        return False
+
+
 def _hooked(hook: Callable[[Tensor], Tensor | None], gradient: Tensor) -> Tensor:
     replacement = hook(gradient)
     if replacement is None:
@@ -392,4 +377,4 @@ def _hooked(hook: Callable[[Tensor], Tensor | None], gradient: Tensor) -> Tensor
     if not isinstance(replacement, Tensor) or replacement.shape != gradient.shape:
         got = f"shape {replacement.shape}" if isinstance(replacement, Tensor) else type(replacement).__name__
         raise ValueError(f"a tensor hook must return None or a Tensor of shape {gradient.shape}, not {got}")
-    return replacement
+    return replacement.astype(gradient.dtype, copy=False)

@@ -1,8 +1,8 @@
 """Derivatives checked against finite differences.
 
 A gradient is compared in one random direction: with J the Jacobian, u and v random vectors, uᵀ J v computed by the
-backward pass must equal the central difference (uᵀ f(x + h v) − uᵀ f(x − h v)) / 2h. One number tests every entry at once,
-and two evaluations of f suffice, whatever the size of x.
+backward pass must equal the central difference (uᵀ f(x + h v) − uᵀ f(x − h v)) / 2h. One number tests every entry at
+once, and two evaluations of f suffice, whatever the size of x.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def gradcheck(
     tensors = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     checked = [position for position, tensor in enumerate(tensors) if tensor.requires_grad]
     if not checked:
-        raise ValueError("gradcheck: no input requires grad")
+        raise ValueError("gradcheck: no input requires grad; give one requires_grad=True")
     for position in checked:
         if tensors[position].dtype != np.float64:
             raise TypeError(f"gradcheck: input {position} is {tensors[position].dtype}; differences need float64")
@@ -67,8 +67,8 @@ def gradcheck(
             actual = 0.0 if gradient is None else float(np.sum(gradient.data * v))
             if not abs(actual - expected) <= atol + rtol * abs(expected):
                 raise AssertionError(
-                    f"gradcheck: the gradient of input {position}, shape {tensors[position].shape}, is wrong: in a random "
-                    f"direction backward gives {actual:.10g}, the finite difference is {expected:.10g}"
+                    f"gradcheck: the gradient of input {position}, shape {tensors[position].shape}, is wrong: in a "
+                    f"random direction backward gives {actual:.10g}, the finite difference is {expected:.10g}"
                 )
     return True
 
@@ -90,6 +90,8 @@ def gradgradcheck(
     """
     tensors = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     wanted = [position for position, tensor in enumerate(tensors) if tensor.requires_grad]
+    if not wanted:
+        raise ValueError("gradgradcheck: no input requires grad; give one requires_grad=True")
     generator = np.random.default_rng(seed + 1)
     output = function(*tensors)
     u = Tensor(generator.standard_normal(output.shape), requires_grad=True, device=output.device)
@@ -98,9 +100,7 @@ def gradgradcheck(
     def first_derivative(*arguments: Tensor) -> Tensor:
         *originals, seed_gradient = arguments
         result = function(*originals)
-        gradients = grad(
-            result, [originals[p] for p in wanted], seed_gradient, create_graph=True, allow_unused=True
-        )
+        gradients = grad(result, [originals[p] for p in wanted], seed_gradient, create_graph=True, allow_unused=True)
         parts = [total(g * v) for g, v in zip(gradients, projections, strict=True) if g is not None]
         first, *others = parts
         for part in others:

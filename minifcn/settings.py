@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import overload
 
 from minifcn import kernels
 
@@ -20,7 +21,11 @@ _device: ContextVar[str] = ContextVar("minifcn_device", default="cpu")
 class _Device:
     """``device()`` is the current default device; ``with device(name):`` changes it inside the block."""
 
-    def __call__(self, name: str | None = None):  # type: ignore[no-untyped-def]  # two uses, two types
+    @overload
+    def __call__(self) -> str: ...
+    @overload
+    def __call__(self, name: str) -> contextlib.AbstractContextManager[None]: ...
+    def __call__(self, name: str | None = None) -> str | contextlib.AbstractContextManager[None]:
         return _device.get() if name is None else self._within(name)
 
     @contextlib.contextmanager

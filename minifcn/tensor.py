@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,9 @@ Axis = int | tuple[int, ...] | None
 class Tensor:
     """An n-dimensional array that remembers how it was computed.
 
-    It is a NumPy array where it can be (``shape``, ``reshape``, ``sum(axis=...)``, indexing) and follows PyTorch where it
-    differentiates (``requires_grad``, ``grad``, ``backward``, ``detach``). ``Tensor(array)`` shares the array's memory;
-    `minifcn.tensor` copies. Images are ``(N, H, W, C)``.
+    It is a NumPy array where it can be (``shape``, ``reshape``, ``sum(axis=...)``, indexing) and follows PyTorch where
+    it differentiates (``requires_grad``, ``grad``, ``backward``, ``detach``). ``Tensor(array)`` shares the array's
+    memory; `minifcn.tensor` copies. Images are ``(N, H, W, C)``.
 
     Args:
         data: an array of floats, integers or booleans.
@@ -67,7 +69,7 @@ class Tensor:
         if array.shape != self._data.shape:
             raise ValueError(f"data: the new array has shape {array.shape}, the tensor {self.shape}; they must agree")
         self._data = array.astype(self.dtype, copy=False)
-        self._version[0] += 1
+        self.bump_version()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -99,7 +101,9 @@ class Tensor:
     def item(self) -> Any:
         """The value of a tensor with one element, as a Python number."""
         if self.size != 1:
-            raise ValueError(f"item: the tensor has {self.size} elements, shape {self.shape}; only one can become a number")
+            raise ValueError(
+                f"item: the tensor has {self.size} elements, shape {self.shape}; only one can become a number"
+            )
         return self._data.item()
 
     def tolist(self) -> Any:
@@ -184,6 +188,10 @@ class Tensor:
         """How many times the memory was changed in place, through this tensor or a view of it."""
         return self._version[0]
 
+    def bump_version(self) -> None:
+        """Count a change in place; for code that writes into ``data``."""
+        self._version[0] += 1
+
     def share_version(self, other: Tensor) -> None:
         """Count changes together with a tensor that shares memory."""
         self._version = other._version
@@ -231,18 +239,20 @@ class Tensor:
         20.0
         """
         if not self.requires_grad:
-            raise RuntimeError("register_hook: the tensor does not require grad, so it will never have a gradient")
-        node = self.source
-        node._hooks = (*node._hooks, hook)
-        return RemovableHandle(node, hook)
+            raise RuntimeError(
+                f"register_hook: the tensor, shape {self.shape}, does not require grad, so it never has a gradient; "
+                "set requires_grad before it is used"
+            )
+        node, own = self.source, functools.partial(hook)  # its own: removing it leaves another of the same function
+        node._hooks = (*node._hooks, own)
+        return RemovableHandle(node, own)
 
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor in ``grad`` although it is not a leaf."""
-        if self.operation is not None:
-            self.register_hook(self._keep_grad)
-
-    def _keep_grad(self, gradient: Tensor) -> None:
-        self.grad = gradient if self.grad is None else self.grad + gradient
+        if self.operation is not None and not any(
+            isinstance(hook, _KeepGrad) and hook.tensor() is self for hook in self.operation._hooks
+        ):
+            self.operation._hooks = (*self.operation._hooks, _KeepGrad(self))
 
     # --- changes of type and place ----------------------------------------------------------------------------------
 
@@ -271,8 +281,8 @@ class Tensor:
     def __setitem__(self, key: Any, values: Any) -> None:
         if self.requires_grad and autograd.is_grad_enabled():
             raise RuntimeError(
-                "an assignment into a tensor that requires grad cannot be recorded; build a new tensor with where() or "
-                "concatenate(), or assign under no_grad()"
+                f"an assignment into a tensor that requires grad (shape {self.shape}) cannot be recorded; build a new "
+                "tensor with where() or concatenate(), or assign under no_grad()"
             )
         self._data[F.array_key(key)] = values._data if isinstance(values, Tensor) else values
         self._version[0] += 1
@@ -335,6 +345,9 @@ class Tensor:
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise, as for arrays
         return F.equal(self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return F.equal(F.equal(self, other), False)
 
     # --- functions that read well as methods --------------------------------------------------------------------------
 
@@ -412,7 +425,7 @@ class Tensor:
         return F.broadcast_to(self, _unpacked(shape))
 
     def sum_to(self, shape: tuple[int, ...]) -> Tensor:
-        """Summed over the axes along which ``shape`` would be broadcast to this shape: the adjoint of `broadcast_to`."""
+        """Summed over axes along which ``shape`` would be broadcast to this shape: the adjoint of `broadcast_to`."""
         return F.sum_to(self, shape)
 
 
@@ -420,11 +433,25 @@ class RemovableHandle:
     """What `Tensor.register_hook` returns: ``remove()`` takes the hook off again."""
 
     def __init__(self, owner: Any, hook: Callable[..., Any]):
-        self._owner, self._hook = owner, hook
+        self._owner, self._hook = weakref.ref(owner), hook  # weak: a handle does not keep a graph alive
 
     def remove(self) -> None:
         """Take the hook off; a second call does nothing."""
-        self._owner._hooks = tuple(hook for hook in self._owner._hooks if hook is not self._hook)
+        owner = self._owner()
+        if owner is not None:
+            owner._hooks = tuple(hook for hook in owner._hooks if hook is not self._hook)
+
+
+class _KeepGrad:
+    """The hook of `Tensor.retain_grad`; weak, since the tensor holds the operation that holds the hook."""
+
+    def __init__(self, tensor: Tensor):
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, gradient: Tensor) -> None:
+        tensor = self.tensor()
+        if tensor is not None:
+            tensor.grad = gradient.clone() if tensor.grad is None else tensor.grad + gradient
 
 
 _NOTHING = np.empty(0, np.float32)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from minifcn.kernels import axismap
 from minifcn.kernels.shapes import Window
 

@@ -18,6 +18,7 @@ import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 
@@ -61,6 +62,9 @@ def _make(vectors: int) -> Callable[..., Any]:
         row_c: Any,
         accumulate: Any,
     ) -> Any:
+        if not a.dtype == b.dtype == c.dtype:
+            # One would be read as if it were the other, beyond its end.
+            raise TypingError(f"brgemm: the product of {a.dtype} and {b.dtype} cannot be written as {c.dtype}")
         signature = types.void(
             types.intp, types.intp,
             a, types.intp, offset_a, types.intp, types.intp,

@@ -32,7 +32,8 @@ class Normalisation:
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., H, W, C) -> the same shape, float32."""
         if self.kind == "dataset":
-            return (images - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+            mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+            return ((images - mean) / std).astype(np.float32, copy=False)
         mean = images.mean(axis=(-3, -2), keepdims=True, dtype=np.float64)
         std = images.std(axis=(-3, -2), keepdims=True, dtype=np.float64)
         scale = np.where(std > 1e-6, 1.0 / np.maximum(std, 1e-6), 0.0)  # below a grey level of 16 bits: constant

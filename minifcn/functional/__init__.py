@@ -1,8 +1,8 @@
 """The public functions. Argument checks and documentation live here, arithmetic in `minifcn.ops` and the kernels.
 
 Images are ``(N, H, W, C)``, convolution weights ``(kh, kw, C_in / groups, C_out)``. Arguments carry PyTorch's names and
-defaults, reductions NumPy's ``axis`` and ``keepdims``. Whatever is not a Tensor becomes one: a Python number takes the dtype of
-the Tensor beside it.
+defaults, reductions NumPy's ``axis`` and ``keepdims``. Whatever is not a Tensor becomes one: a Python number takes the
+dtype of the Tensor beside it.
 """
 
 from minifcn.functional.arguments import array_key

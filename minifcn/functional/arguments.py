@@ -17,7 +17,7 @@ TensorLike = Tensor | np.ndarray | Number | Sequence
 
 
 def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
-    """``value`` as a Tensor; a Python number takes the dtype and device of ``like``, unless it needs a wider kind."""
+    """``value`` as a Tensor; Python numbers take the dtype and device of ``like``, unless they need a wider kind."""
     if isinstance(value, Tensor):
         return value
     device = settings.device() if like is None else like.device
@@ -29,7 +29,9 @@ def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
     if isinstance(value, (np.ndarray, np.generic)):
         return Tensor(value, device=device)
     array = np.asarray(value)
-    return Tensor(array.astype(np.float32) if array.dtype == np.float64 else array, device=device)
+    if array.dtype == np.float64:  # Python floats
+        array = array.astype(like.dtype if like is not None and like.dtype.kind == "f" else np.float32)
+    return Tensor(array, device=device)
 
 
 def as_tensors(*values: Any) -> tuple[Tensor, ...]:
@@ -41,14 +43,34 @@ def as_tensors(*values: Any) -> tuple[Tensor, ...]:
 
 
 def as_image(name: str, value: Any) -> Tensor:
-    """``value`` as a floating-point Tensor of images (N, H, W, C)."""
+    """``value`` as a float32 or float64 Tensor of images (N, H, W, C)."""
     x = as_tensor(value)
     if x.ndim != 4:
         hint = "; add a batch axis with x[None]" if x.ndim == 3 else ""
         raise ValueError(f"{name}: expected images of shape (N, H, W, C), got shape {x.shape}{hint}")
-    if x.dtype.kind != "f":
-        raise TypeError(f"{name}: expected floating-point images, got {x.dtype}; convert with x.astype('float32')")
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(
+            f"{name}: expected float32 or float64 images, got {x.dtype} of shape {x.shape}; convert with "
+            "x.astype('float32')"
+        )
     return x
+
+
+def image_size(x: Tensor) -> Pair:
+    """Height and width of images (N, H, W, C)."""
+    _, height, width, _ = x.shape
+    return height, width
+
+
+def beside(name: str, argument: str, value: Any, x: Tensor) -> Tensor:
+    """``value`` as a Tensor of the dtype that ``x`` has: kernels take one dtype, and guess no other."""
+    tensor = as_tensor(value, like=x)
+    if tensor.dtype != x.dtype:
+        raise TypeError(
+            f"{name}: the input {x.shape} is {x.dtype}, but {argument} {tensor.shape} is {tensor.dtype}; "
+            "convert one with .astype()"
+        )
+    return tensor
 
 
 def pair(name: str, argument: str, value: Any, minimum: int = 0) -> Pair:
@@ -68,13 +90,13 @@ def floating(x: Tensor) -> Tensor:
     return x if x.dtype.kind == "f" else x.astype(np.float32)
 
 
-def one_kind(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Both, the integer one in the other's dtype if that is floating point: int64 with float32 must not become float64."""
-    if x.dtype.kind == "f" != y.dtype.kind:
-        return x, y.astype(x.dtype)
-    if y.dtype.kind == "f" != x.dtype.kind:
-        return x.astype(y.dtype), y
-    return x, y
+def one_kind(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """All, integers in the dtype of the floats beside them: int64 with float32 must not become float64."""
+    floats = [tensor.dtype for tensor in tensors if tensor.dtype.kind == "f"]
+    if not floats or len(floats) == len(tensors):
+        return tensors
+    dtype = np.result_type(*floats)
+    return tuple(tensor if tensor.dtype.kind == "f" else tensor.astype(dtype) for tensor in tensors)
 
 
 def axes_of(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
@@ -85,14 +107,15 @@ def axes_of(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     for a in axis if isinstance(axis, (tuple, list)) else (axis,):
         axes.append(axis_of(name, a, ndim))
     if len(set(axes)) != len(axes):
-        raise ValueError(f"{name}: axis {axis} names an axis twice")
+        raise ValueError(f"{name}: axis {axis} names an axis twice; give each of the {ndim} axes at most once")
     return tuple(sorted(axes))
 
 
 def axis_of(name: str, axis: int, ndim: int) -> int:
     """One axis as a non-negative number."""
     if not isinstance(axis, (int, np.integer)) or not -ndim <= axis < ndim:
-        raise ValueError(f"{name}: axis {axis!r} does not exist in a tensor with {ndim} axes")
+        wanted = f"an int from {-ndim} to {ndim - 1}" if ndim else "no axis at all"
+        raise ValueError(f"{name}: axis {axis!r} does not exist in a tensor with {ndim} axes; give {wanted}")
     return int(axis) % ndim
 
 
@@ -102,7 +125,9 @@ def check_broadcast(name: str, *tensors: Tensor) -> tuple[int, ...]:
         return np.broadcast_shapes(*(tensor.shape for tensor in tensors))
     except ValueError:
         shapes = " and ".join(str(tensor.shape) for tensor in tensors)
-        raise ValueError(f"{name}: shapes {shapes} cannot be broadcast together") from None
+        raise ValueError(
+            f"{name}: shapes {shapes} cannot be broadcast together; lengths must agree or be 1, from the last axis on"
+        ) from None
 
 
 def array_key(key: Any) -> Any:

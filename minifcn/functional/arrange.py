@@ -13,9 +13,11 @@ from minifcn.functional.arguments import (
     array_key,
     as_image,
     as_tensor,
+    as_tensors,
     axes_of,
     axis_of,
-    check_broadcast,
+    image_size,
+    one_kind,
     pair,
 )
 from minifcn.kernels import axismap
@@ -39,12 +41,14 @@ def move(x: Tensor, device: str) -> Tensor:
 def reshape(x: TensorLike, shape: int | Sequence[int]) -> Tensor:
     """The same elements in another shape; one length may be −1, and is worked out."""
     x = as_tensor(x)
-    target = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    asked = target = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     known = math.prod(length for length in target if length != -1)
     if target.count(-1) == 1 and known and x.size % known == 0:
         target = tuple(x.size // known if length == -1 else length for length in target)
     if min(target, default=0) < 0 or math.prod(target) != x.size:
-        raise ValueError(f"reshape: {x.size} elements of shape {x.shape} do not fit shape {tuple(shape)}")  # type: ignore[arg-type]
+        raise ValueError(
+            f"reshape: {x.size} elements of shape {x.shape} do not fit shape {asked}; one length may be -1"
+        )
     return x if target == x.shape else ops.Reshape(target)(x)
 
 
@@ -53,7 +57,9 @@ def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> Tensor:
     x = as_tensor(x)
     order = tuple(range(x.ndim))[::-1] if axes is None else tuple(axis_of("transpose", a, x.ndim) for a in axes)
     if sorted(order) != list(range(x.ndim)):
-        raise ValueError(f"transpose: axes {axes} are not an order of the {x.ndim} axes of shape {x.shape}")
+        raise ValueError(
+            f"transpose: axes {axes} are not an order of the {x.ndim} axes of shape {x.shape}; name each once"
+        )
     return ops.Transpose(order)(x)
 
 
@@ -67,8 +73,12 @@ def broadcast_to(x: TensorLike, shape: Sequence[int]) -> Tensor:
     x, target = as_tensor(x), tuple(shape)
     if target == x.shape:
         return x
-    if check_broadcast("broadcast_to", x, Tensor(np.broadcast_to(np.float32(0), target))) != target:
-        raise ValueError(f"broadcast_to: shape {x.shape} does not fill shape {target}")
+    leading = len(target) - x.ndim
+    if leading < 0 or any(old not in (1, new) for old, new in zip(x.shape, target[leading:], strict=True)):
+        raise ValueError(
+            f"broadcast_to: shape {x.shape} does not fill shape {target}; lengths must agree or be 1, from the "
+            "last axis on"
+        )
     return BroadcastTo(target)(x)
 
 
@@ -81,7 +91,7 @@ def index(x: TensorLike, key: Any) -> Tensor:
     try:
         return ops.Index(key)(x)
     except IndexError as error:
-        raise IndexError(f"index: {error} (the tensor has shape {x.shape})") from None
+        raise IndexError(f"index: {error}; the tensor has shape {x.shape}") from None
 
 
 def flip(x: TensorLike, axis: int | Sequence[int]) -> Tensor:
@@ -103,7 +113,8 @@ def crop(x: TensorLike, size: int | Pair, offset: Pair | None = None) -> Tensor:
     top, left = ((x.shape[1] - h) // 2, (x.shape[2] - w) // 2) if offset is None else pair("crop", "offset", offset)
     if top < 0 or left < 0 or top + h > x.shape[1] or left + w > x.shape[2]:
         raise ValueError(
-            f"crop: a {h} x {w} window at row {top}, column {left} is not inside the image of {x.shape[1]} x {x.shape[2]}"
+            f"crop: a {h} x {w} window at row {top}, column {left} is not inside the image of {x.shape[1]} x "
+            f"{x.shape[2]}; make it smaller or pad the image first"
         )
     return index(x, (slice(None), slice(top, top + h), slice(left, left + w)))
 
@@ -118,31 +129,28 @@ def pad(
 
     Args:
         x: images.
-        padding: (left, right, top, bottom), in PyTorch's order; (left, right) for the width alone; or one number for all
-            four sides. Negative numbers crop.
-        mode: "constant"; "reflect" mirrors about the outermost pixels, which are not repeated; "replicate" repeats them.
+        padding: (left, right, top, bottom), in PyTorch's order; (left, right) for the width alone; or one number for
+            all four sides. Negative numbers crop.
+        mode: "constant"; "reflect" mirrors about the outermost pixels, which are not repeated; "replicate" repeats
+            them.
         value: of the constant border.
 
     Raises:
         ValueError: a reflected border is not narrower than the image, or more is cropped than there is.
     """
     x = as_image("pad", x)
-    sides = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
+    sides = tuple(padding) if isinstance(padding, (tuple, list)) else (padding,) * 4
     if len(sides) == 2:
         sides = (*sides, 0, 0)
-    if len(sides) != 4:
+    if len(sides) != 4 or not all(isinstance(side, (int, np.integer)) for side in sides):
         raise ValueError(f"pad: padding must be an int, (left, right) or (left, right, top, bottom), got {padding!r}")
     left, right, top, bottom = sides
     if mode not in ("constant", "reflect", "replicate"):
         raise ValueError(f"pad: mode must be 'constant', 'reflect' or 'replicate', not {mode!r}")
-    kept = [slice(max(0, -before), n - max(0, -after)) for before, after, n in
-            ((top, bottom, x.shape[1]), (left, right, x.shape[2]))]  # fmt: skip
     if min(sides) < 0:
-        x = index(x, (slice(None), *kept))
+        x = index(x, (slice(None), _kept("height", x.shape[1], top, bottom), _kept("width", x.shape[2], left, right)))
         left, right, top, bottom = (max(0, side) for side in sides)
-    height, width = x.shape[1:3]
-    if min(height, width) < 1:
-        raise ValueError(f"pad: padding {padding!r} crops the whole image away")
+    height, width = image_size(x)
     if mode == "constant":
         return ops.Pad(((0, 0), (top, bottom), (left, right), (0, 0)), float(value))(x)
     if mode == "reflect" and (max(top, bottom) >= height or max(left, right) >= width):
@@ -150,8 +158,18 @@ def pad(
             f"pad: a reflected border must be narrower than the image: {padding!r} around {height} x {width} pixels; "
             "use mode='replicate', or pad twice"
         )
+    if min(height, width) < 1:
+        raise ValueError(f"pad: images of shape {x.shape} have no pixel to repeat; use mode='constant'")
     border = axismap.mirror if mode == "reflect" else axismap.replicate
     return Resample2d(border(height, top, bottom), border(width, left, right))(x)
+
+
+def _kept(name: str, length: int, before: int, after: int) -> slice:
+    """What negative padding leaves of an axis."""
+    first, last = max(0, -before), length - max(0, -after)
+    if first >= last:
+        raise ValueError(f"pad: padding {(before, after)} crops away the whole {name} of {length}; leave at least 1")
+    return slice(first, last)
 
 
 def concatenate(tensors: Sequence[TensorLike], axis: int = -1) -> Tensor:
@@ -161,8 +179,8 @@ def concatenate(tensors: Sequence[TensorLike], axis: int = -1) -> Tensor:
     (1, 2, 2, 4)
     """
     if not tensors:
-        raise ValueError("concatenate: needs at least one tensor")
-    parts = tuple(as_tensor(t) for t in tensors)
+        raise ValueError("concatenate: needs at least one tensor, got none")
+    parts = one_kind(*as_tensors(*tensors))
     joined = axis_of("concatenate", axis, parts[0].ndim)
     first = parts[0].shape
     for part in parts:
@@ -175,9 +193,12 @@ def concatenate(tensors: Sequence[TensorLike], axis: int = -1) -> Tensor:
 
 def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """Join tensors of one shape along a new axis."""
-    parts = [as_tensor(t) for t in tensors]
+    parts = as_tensors(*tensors)
     if not parts or any(part.shape != parts[0].shape for part in parts):
-        raise ValueError(f"stack: needs tensors of one shape, got {[part.shape for part in parts]}")
+        raise ValueError(
+            f"stack: needs at least one tensor, all of one shape, got {[part.shape for part in parts]}; "
+            "concatenate joins different lengths"
+        )
     at = axis_of("stack", axis, parts[0].ndim + 1)
     return concatenate([reshape(p, (*p.shape[:at], 1, *p.shape[at:])) for p in parts], at)
 
@@ -197,8 +218,8 @@ def split(x: TensorLike, split_size: int | Sequence[int], axis: int = 0) -> list
         lengths = [min(split_size, total - begin) for begin in range(0, total, split_size)]
     else:
         lengths = list(split_size)
-    if sum(lengths) != total:
-        raise ValueError(f"split: lengths {lengths} do not add up to {total}, the length of axis {axis}")
+    if sum(lengths) != total or min(lengths, default=0) < 0:
+        raise ValueError(f"split: lengths {lengths} do not add up to {total}, the length of axis {axis} of {x.shape}")
     ends = np.cumsum(lengths).tolist()
     before = (slice(None),) * axis
     return [index(x, (*before, slice(end - n, end))) for n, end in zip(lengths, ends, strict=True)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from minifcn.functional.arguments import TensorLike, as_tensor, axis_of, check_broadcast, floating
 from minifcn.functional.arrange import reshape, transpose
-from minifcn.functional.elementwise import multiply, softplus
+from minifcn.functional.elementwise import softplus
 from minifcn.functional.reduce import mean, sum
 from minifcn.ops import classify as ops
 from minifcn.tensor import Tensor
@@ -38,14 +38,17 @@ def cross_entropy(
     reduction: Reduction = "mean",
     pixel_weight: TensorLike | None = None,
 ) -> Tensor:
-    """−Σ w ln softmax(logits)[target], over Σ w for the mean: U-Net's loss (Ronneberger et al. 2015, eq. 1, with its sign).
+    """−Σ w ln softmax(logits)[target], over Σ w for the mean: U-Net's loss.
+
+    Ronneberger et al. 2015, eq. 1 (with its sign turned, so that it is to be minimised).
 
     Args:
         logits: (..., K), before any softmax.
         target: integers (...), each in 0..K−1 or ``ignore_index``.
         weight: (K,), a weight for each class.
         ignore_index: pixels with this label take no part.
-        reduction: "mean" divides by the sum of all weights (class weight times pixel weight) that took part; "sum" does not.
+        reduction: "mean" divides by the sum of all weights (class weight times pixel weight) that took part; "sum" does
+            not.
         pixel_weight: (...), a weight for each pixel: the paper's map w.
 
     Returns:
@@ -57,12 +60,14 @@ def cross_entropy(
     >>> cross_entropy([[0.0, 0.0]], np.array([1])).item()  # ln 2
     0.6931471824645996
     """
-    x, labels = floating(as_tensor(logits)), as_tensor(target)
+    _check_reduction("cross_entropy", reduction)
+    x = floating(as_tensor(logits))
+    labels = as_tensor(target, like=x)
     classes = x.shape[-1] if x.ndim else 0
     if labels.shape != x.shape[:-1] or labels.dtype.kind not in "iu":
         raise ValueError(
             f"cross_entropy: logits {x.shape} need integer labels of shape {x.shape[:-1]}, got {labels.dtype} of shape "
-            f"{labels.shape}"
+            f"{labels.shape}; classes are the last axis of the logits"
         )
     flat = labels.data.reshape(-1)
     counted = flat != ignore_index
@@ -81,10 +86,14 @@ def cross_entropy(
     if pixel_weight is not None:
         of_pixel = as_tensor(pixel_weight).data
         if of_pixel.shape != labels.shape:
-            raise ValueError(f"cross_entropy: pixel_weight must have shape {labels.shape}, got {of_pixel.shape}")
+            raise ValueError(
+                f"cross_entropy: pixel_weight must have shape {labels.shape}, one a pixel; got {of_pixel.shape}"
+            )
         weights *= of_pixel.reshape(-1)
     total = ops.CrossEntropy(flat, weights)(reshape(x, (flat.size, classes)))
-    return _reduced(total, float(weights.sum(dtype=np.float64)), reduction)
+    count = float(weights.sum(dtype=np.float64))
+    # Nothing counted: the sum is 0 and stays 0, instead of becoming NaN and poisoning the network.
+    return total if reduction == "sum" or count == 0.0 else total * (1.0 / count)
 
 
 def binary_cross_entropy(
@@ -103,39 +112,53 @@ def binary_cross_entropy(
         pos_weight: a factor for the first term; broadcast.
         reduction: "mean" divides by the number of elements, "sum" does not.
 
+    Raises:
+        ValueError: shapes disagree, or a target is outside [0, 1].
+
     >>> binary_cross_entropy([0.0], [1.0]).item()
     0.6931471824645996
     """
-    x, y = floating(as_tensor(logits)), as_tensor(target).astype(np.float32, copy=False)
+    name = "binary_cross_entropy"
+    _check_reduction(name, reduction)
+    x = floating(as_tensor(logits))
+    y = as_tensor(target, like=x)
     if x.shape != y.shape:
-        raise ValueError(f"binary_cross_entropy: logits {x.shape} and target {y.shape} must have one shape")
-    if y.size and not (0.0 <= y.data.min() and y.data.max() <= 1.0):
-        raise ValueError("binary_cross_entropy: targets must be in [0, 1]; masks of 0 and 255 must be divided by 255")
+        raise ValueError(f"{name}: logits {x.shape} and target {y.shape} must have one shape; reshape one")
+    if y.size and not (y.data.min() >= 0 and y.data.max() <= 1):
+        raise ValueError(
+            f"{name}: targets of shape {y.shape} must be in [0, 1], but go from {y.data.min()} to {y.data.max()}; "
+            "masks of 0 and 255 must be divided by 255"
+        )
     y = y.astype(x.dtype, copy=False)
     # −ln σ(x) = softplus(−x) and −ln(1 − σ(x)) = softplus(x).
     positive = y * softplus(-x)
-    loss = (positive if pos_weight is None else positive * pos_weight) + (1.0 - y) * softplus(x)
+    if pos_weight is not None:
+        positive = positive * _factor(name, "pos_weight", pos_weight, x)
+    loss = positive + (1.0 - y) * softplus(x)
     if weight is not None:
-        check_broadcast("binary_cross_entropy", loss, as_tensor(weight))
-        loss = multiply(loss, weight)
-    return mean(loss) if _checked(reduction) == "mean" else sum(loss)
+        loss = loss * _factor(name, "weight", weight, x)
+    return mean(loss) if reduction == "mean" else sum(loss)
+
+
+def _factor(name: str, argument: str, value: TensorLike, x: Tensor) -> Tensor:
+    """Weights that broadcast to the shape of ``x``."""
+    factor = as_tensor(value, like=x)
+    if check_broadcast(f"{name}, {argument}", factor, x) != x.shape:
+        raise ValueError(f"{name}: {argument} of shape {factor.shape} must broadcast to the logits' shape {x.shape}")
+    return factor.astype(x.dtype, copy=False)
 
 
 def _along(operation: ops.Softmax | ops.LogSoftmax, name: str, x: TensorLike, axis: int) -> Tensor:
     x = floating(as_tensor(x))
     axis = axis_of(name, axis, x.ndim)
+    if x.shape[axis] == 0:
+        raise ValueError(f"{name}: axis {axis - x.ndim} of shape {x.shape} is empty; there must be at least one class")
     if axis == x.ndim - 1:
         return operation(x)
     order = [a for a in range(x.ndim) if a != axis] + [axis]
     return transpose(operation(transpose(x, order)), sorted(range(x.ndim), key=order.__getitem__))
 
 
-def _reduced(total: Tensor, count: float, reduction: Reduction) -> Tensor:
-    # Nothing counted: the sum is 0 and stays 0, instead of becoming NaN and poisoning the network.
-    return total if _checked(reduction) == "sum" or count == 0.0 else total * (1.0 / count)
-
-
-def _checked(reduction: Reduction) -> Reduction:
+def _check_reduction(name: str, reduction: Reduction) -> None:
     if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction must be 'mean' or 'sum', not {reduction!r}")
-    return reduction
+        raise ValueError(f"{name}: reduction must be 'mean' or 'sum', not {reduction!r}")

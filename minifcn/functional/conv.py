@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from minifcn.functional.arguments import TensorLike, as_image, as_tensor, pair
+from minifcn.functional.arguments import TensorLike, as_image, beside, image_size, pair
 from minifcn.functional.arrange import pad
 from minifcn.kernels import shapes
 from minifcn.kernels.shapes import Pair, Window
@@ -25,8 +25,8 @@ def conv2d(
 ) -> Tensor:
     """Convolution (cross-correlation, as everywhere in the field): (N, H, W, C_in) -> (N, P, Q, C_out).
 
-    y[n, i, j, k] = bias[k] + Σ_{r, t, c} x[n, i·s + r·d − p, j·s + t·d − p, c] · weight[r, t, c, k], with zeros outside the
-    image, and P = ⌊(H + 2p − d (kh − 1) − 1) / s⌋ + 1.
+    y[n, i, j, k] = bias[k] + Σ_{r, t, c} x[n, i·s + r·d − p, j·s + t·d − p, c] · weight[r, t, c, k], with zeros outside
+    the image, and P = ⌊(H + 2p − d (kh − 1) − 1) / s⌋ + 1.
 
     Args:
         x: images (N, H, W, C_in).
@@ -45,22 +45,23 @@ def conv2d(
     >>> conv2d(x, np.ones((2, 2, 1, 1))).data[0, :, :, 0].tolist()
     [[8.0, 12.0], [20.0, 24.0]]
     """
-    x, w = as_image("conv2d", x), _weight("conv2d", weight)
+    x = as_image("conv2d", x)
+    w = _weight("conv2d", weight, x)
     _check_groups("conv2d", groups, w.shape[3])
     if x.shape[3] != w.shape[2] * groups:
         raise ValueError(
             f"conv2d: input {x.shape} has {x.shape[3]} channels, but weight {w.shape} with groups={groups} takes "
-            f"{w.shape[2] * groups}"
+            f"{w.shape[2] * groups}; weights are (kh, kw, C_in / groups, C_out)"
         )
     window, after = _window("conv2d", w, stride, padding, dilation)
-    size = shapes.conv_size(x.shape[1:3], window, after)  # type: ignore[arg-type]
+    size = shapes.conv_size(image_size(x), window, after)
     if min(size) < 1:
         raise ValueError(
-            f"conv2d: a kernel of {window.extent[0]} x {window.extent[1]} (dilation included) does not fit into an image of "
-            f"{x.shape[1]} x {x.shape[2]} with padding {padding!r}; enlarge the image or the padding"
+            f"conv2d: a kernel of {window.extent[0]} x {window.extent[1]} (dilation included) does not fit into an "
+            f"image of {x.shape[1]} x {x.shape[2]} with padding {padding!r}; enlarge the image or the padding"
         )
     operation = ops.Conv2d(window, groups, size)
-    return operation(x, w) if bias is None else operation(x, w, _bias("conv2d", bias, w.shape[3]))
+    return operation(x, w) if bias is None else operation(x, w, _bias("conv2d", bias, w.shape[3], x))
 
 
 def conv_transpose2d(
@@ -98,13 +99,19 @@ def conv_transpose2d(
     (1, 4, 4, 1)
     """
     name = "conv_transpose2d"
-    x, w = as_image(name, x), _weight(name, weight)
+    x = as_image(name, x)
+    w = _weight(name, weight, x)
     _check_groups(name, groups, w.shape[3])
     if x.shape[3] != w.shape[3]:
-        raise ValueError(f"{name}: input {x.shape} has {x.shape[3]} channels, but weight {w.shape} takes {w.shape[3]}")
+        raise ValueError(
+            f"{name}: input {x.shape} has {x.shape[3]} channels, but weight {w.shape} takes {w.shape[3]}; weights are "
+            "(kh, kw, C_out / groups, C_in)"
+        )
+    if min(image_size(x)) < 1:
+        raise ValueError(f"{name}: input {x.shape} has no pixels; height and width must be at least 1")
     window, after = _window(name, w, stride, padding, dilation)
     extra = pair(name, "output_padding", output_padding)
-    smallest = shapes.conv_transpose_size(x.shape[1:3], window)  # type: ignore[arg-type]
+    smallest = shapes.conv_transpose_size(image_size(x), window)
     # Padding "same" of an even kernel is one wider behind than before, and cuts as much more off.
     smallest = (smallest[0] + window.padding[0] - after[0], smallest[1] + window.padding[1] - after[1])
     if output_size is not None:
@@ -115,13 +122,15 @@ def conv_transpose2d(
         largest = (smallest[0] + limit[0] - 1, smallest[1] + limit[1] - 1)
         asked = f"output_size {output_size}" if output_size is not None else f"output_padding {output_padding}"
         raise ValueError(
-            f"{name}: {asked} is not possible for input {x.shape}: output sizes go from {smallest} to {largest}"
+            f"{name}: {asked} is not possible for input {x.shape}; output sizes go from {smallest} to {largest}"
         )
     size = (smallest[0] + extra[0], smallest[1] + extra[1])
     if min(size) < 1:
-        raise ValueError(f"{name}: padding {padding!r} leaves nothing of the output of {x.shape[1]} x {x.shape[2]} inputs")
+        raise ValueError(
+            f"{name}: padding {padding!r} cuts the output for input {x.shape} down to {size}; use less padding"
+        )
     operation = ops.ConvTranspose2d(window, groups, size)
-    return operation(x, w) if bias is None else operation(x, w, _bias(name, bias, w.shape[2] * groups))
+    return operation(x, w) if bias is None else operation(x, w, _bias(name, bias, w.shape[2] * groups, x))
 
 
 def conv2d_weight(
@@ -137,41 +146,60 @@ def conv2d_weight(
 
     (N, H, W, C_in) and (N, P, Q, C_out) -> (kh, kw, C_in / groups, C_out):
     w[r, t, c, k] = Σ_{n, i, j} x[n, i·s + r·d − p, j·s + t·d − p, c] · y[n, i, j, k].
+
+    Raises:
+        ValueError: ``y`` is not of the size that the convolution makes of ``x``, or groups do not divide the channels.
+
+    >>> conv2d_weight(np.ones((1, 3, 3, 1)), np.ones((1, 2, 2, 1)), 2).data[:, :, 0, 0].tolist()
+    [[4.0, 4.0], [4.0, 4.0]]
     """
     name = "conv2d_weight"
-    x, y = as_image(name, x), as_image(name, y)
+    x = as_image(name, x)
+    y = beside(name, "y", as_image(name, y), x)
     window = Window(
         pair(name, "kernel_size", kernel_size, 1),
         pair(name, "stride", stride, 1),
         pair(name, "padding", padding),
         pair(name, "dilation", dilation, 1),
     )
-    _check_groups(name, groups, y.shape[3])
-    if x.shape[3] % groups:
-        raise ValueError(f"{name}: {x.shape[3]} input channels cannot be divided into groups={groups}")
-    size = shapes.conv_size(x.shape[1:3], window)  # type: ignore[arg-type]
+    if groups < 1 or x.shape[3] % groups or y.shape[3] % groups:
+        raise ValueError(
+            f"{name}: groups={groups} does not divide the channels of x {x.shape} and y {y.shape}; use a common divisor"
+        )
+    size = shapes.conv_size(image_size(x), window)
     if (x.shape[0], *size) != y.shape[:3]:
-        raise ValueError(f"{name}: x {x.shape} is convolved to {(x.shape[0], *size)}, but y has shape {y.shape}")
+        raise ValueError(
+            f"{name}: y has shape {y.shape}, but x {x.shape} is convolved to {(x.shape[0], *size, y.shape[3])}; "
+            "give the stride, padding and dilation of that convolution"
+        )
     return ops.Conv2dWeight(window, groups)(x, y)
 
 
 def same_padding(
     x: TensorLike, kernel_size: int | Pair, mode: Literal["constant", "reflect", "replicate"] = "reflect"
 ) -> Tensor:
-    """Pad so that a "valid" convolution of ``kernel_size`` and stride 1 keeps the size, with a border of any kind."""
+    """Pad so that a "valid" convolution of ``kernel_size`` and stride 1 keeps the size, with a border of any kind.
+
+    (N, H, W, C) -> (N, H + kh − 1, W + kw − 1, C); an even kernel gets the odd row and column below and to the right.
+
+    >>> same_padding(np.array([1.0, 2.0]).reshape(1, 1, 2, 1), (1, 3)).data.ravel().tolist()
+    [2.0, 1.0, 2.0, 1.0]
+    """
     before, after = shapes.same_padding(Window(pair("same_padding", "kernel_size", kernel_size, 1)))
     return pad(x, (before[1], after[1], before[0], after[0]), mode)
 
 
-def _weight(name: str, weight: TensorLike) -> Tensor:
-    w = as_tensor(weight)
+def _weight(name: str, weight: TensorLike, x: Tensor) -> Tensor:
+    w = beside(name, "weight", weight, x)
     if w.ndim != 4:
-        raise ValueError(f"{name}: weight must be (kh, kw, C_in / groups, C_out), got shape {w.shape}")
+        raise ValueError(f"{name}: weight must have four axes, kernel height and width first; got shape {w.shape}")
+    if 0 in w.shape:
+        raise ValueError(f"{name}: weight {w.shape} is empty; every length must be at least 1")
     return w
 
 
-def _bias(name: str, bias: TensorLike, channels: int) -> Tensor:
-    b = as_tensor(bias)
+def _bias(name: str, bias: TensorLike, channels: int, x: Tensor) -> Tensor:
+    b = beside(name, "bias", bias, x)
     if b.shape != (channels,):
         raise ValueError(f"{name}: bias must have shape {(channels,)}, one number an output channel; got {b.shape}")
     return b
@@ -179,12 +207,10 @@ def _bias(name: str, bias: TensorLike, channels: int) -> Tensor:
 
 def _check_groups(name: str, groups: int, channels: int) -> None:
     if groups < 1 or channels % groups:
-        raise ValueError(f"{name}: groups={groups} does not divide the weight's {channels} channels")
+        raise ValueError(f"{name}: groups={groups} does not divide the weight's {channels} channels; use a divisor")
 
 
-def _window(
-    name: str, w: Tensor, stride: int | Pair, padding: Padding, dilation: int | Pair
-) -> tuple[Window, Pair]:
+def _window(name: str, w: Tensor, stride: int | Pair, padding: Padding, dilation: int | Pair) -> tuple[Window, Pair]:
     """The window, padding before included, and the padding after."""
     kernel_size = (w.shape[0], w.shape[1])
     window = Window(kernel_size, pair(name, "stride", stride, 1), (0, 0), pair(name, "dilation", dilation, 1))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minifcn.autograd import common_device
 from minifcn.functional.arguments import TensorLike, as_tensor, as_tensors, check_broadcast, floating, one_kind
 from minifcn.kernels import load
 from minifcn.ops import elementwise as ops
@@ -83,9 +84,11 @@ def where(condition: TensorLike, a: TensorLike, b: TensorLike) -> Tensor:
     [1.0, 2.0]
     """
     x, y = as_tensors(a, b)
-    mask = as_tensor(condition, like=x)
+    mask = as_tensor(condition if isinstance(condition, Tensor) else np.asarray(condition), like=x)
     if mask.dtype != bool:
-        raise TypeError(f"where: the condition must be boolean, got {mask.dtype}; compare first, as in x > 0")
+        raise TypeError(
+            f"where: the condition must be boolean, got {mask.dtype} of shape {mask.shape}; compare first, as in x > 0"
+        )
     check_broadcast("where", mask, x, y)
     if mask.device != x.device and x.ndim == y.ndim == 0:
         x, y = x.to(mask.device), y.to(mask.device)
@@ -95,12 +98,19 @@ def where(condition: TensorLike, a: TensorLike, b: TensorLike) -> Tensor:
 def clip(x: TensorLike, min: float | None = None, max: float | None = None) -> Tensor:
     """Each element limited to [``min``, ``max``]; the gradient passes inside, bounds included.
 
+    Raises:
+        ValueError: neither bound is given, or ``min`` is above ``max``.
+
     >>> clip(Tensor(np.array([-1.0, 0.5, 2.0])), 0, 1).tolist()
     [0.0, 0.5, 1.0]
     """
+    if min is None and max is None:
+        raise ValueError("clip: neither min nor max is given; give at least one")
     if min is not None and max is not None and min > max:
-        raise ValueError(f"clip: min {min} is above max {max}")
-    return ops.Clip(min, max)(as_tensor(x))
+        raise ValueError(f"clip: min {min} is above max {max}; exchange them")
+    x = as_tensor(x)
+    whole = all(bound is None or float(bound).is_integer() for bound in (min, max))
+    return ops.Clip(min, max)(x if whole else floating(x))
 
 
 def relu(x: TensorLike) -> Tensor:
@@ -113,8 +123,8 @@ def relu(x: TensorLike) -> Tensor:
 
 
 def leaky_relu(x: TensorLike, negative_slope: float = 0.01) -> Tensor:
-    """X where positive, else ``negative_slope`` · x."""
-    return ops.LeakyReLU(float(negative_slope))(as_tensor(x))
+    """Positive x stay x, others become ``negative_slope`` · x. Maas et al. 2013."""
+    return _unary(ops.LeakyReLU(float(negative_slope)), x)
 
 
 def sigmoid(x: TensorLike) -> Tensor:
@@ -161,4 +171,5 @@ def _binary(name: str, operation: Any, a: TensorLike, b: TensorLike, to_float: b
 def _comparison(name: str, a: TensorLike, b: TensorLike) -> Tensor:
     x, y = as_tensors(a, b)
     check_broadcast(name, x, y)
-    return Tensor(getattr(load(x.device), name)(x.data, y.data), device=x.device)
+    device = common_device(name, (x, y))
+    return Tensor(getattr(load(device), name)(x.data, y.data), device=device)

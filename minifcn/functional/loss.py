@@ -21,7 +21,7 @@ def mse_loss(prediction: TensorLike, target: TensorLike, reduction: Literal["mea
     """
     x, y = _both("mse_loss", prediction, target)
     if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction must be 'mean' or 'sum', not {reduction!r}")
+        raise ValueError(f"mse_loss: reduction must be 'mean' or 'sum', not {reduction!r}")
     difference = x - y
     return mean(difference * difference) if reduction == "mean" else sum(difference * difference)
 
@@ -34,25 +34,31 @@ def jaccard_loss(
     empty: Empty = "lecture",
     axis: Axis = None,
 ) -> Tensor:
-    """1 − Σ yŷ / (Σ y^p + Σ ŷ^p − Σ yŷ + ε): the lecture's j (``power=1``) and j2 (``power=2``, Duque-Arias et al. 2021).
+    """1 − Σ yŷ / (Σ y^p + Σ ŷ^p − Σ yŷ + ε): the lecture's j (``power=1``) and j2 (``power=2``).
+
+    Duque-Arias et al. 2021.
 
     Args:
         prediction: ŷ in [0, 1]: probabilities, not logits.
         target: y in [0, 1], of the same shape.
         power: p.
         eps: ε, which keeps the denominator from zero.
-        empty: what a region counts whose target is all zero. "lecture": the formula as it stands, 1 whatever was predicted
-            (its gradient is 0 then, so nothing is learnt from it). "perfect": ε is added to the numerator too, so a correct
-            empty prediction costs 0 and a false one close to 1. "ignore": such regions are left out of the mean.
-        axis: the axes of one region; the losses of several regions are averaged. All axes if None; ``(1, 2)`` gives every
-            image and every channel its own, and class balance with it.
+        empty: what a region counts whose target is all zero. "lecture": the formula as it stands, 1 whatever was
+            predicted (its gradient is 0 then, so nothing is learnt from it). "perfect": ε is added to the numerator
+            too, so a correct empty prediction costs 0 and a false one close to 1. "ignore": such regions are left out
+            of the mean.
+        axis: the axes of one region; the losses of several regions are averaged. All axes if None; ``(1, 2)`` gives
+            every image and every channel its own, and class balance with it.
 
-    >>> jaccard_loss([1.0, 0.5], [1.0, 0.0], eps=0.0).item()  # 1 - 1 / (1 + 1.5 - 1)
-    0.3333333134651184
+    Raises:
+        ValueError: shapes disagree, or an unknown policy.
+
+    >>> jaccard_loss([1.0, 1.0], [1.0, 0.0], eps=0.0).item()  # 1 - 1 / (1 + 2 - 1)
+    0.5
     """
     x, y = _both("jaccard_loss", prediction, target)
     if power < 1:
-        raise ValueError(f"jaccard_loss: power must be at least 1, got {power}")
+        raise ValueError(f"jaccard_loss: power must be at least 1, got {power}; the lecture has 1 and 2")
     axes = axes_of("jaccard_loss", axis, x.ndim)
     intersection = sum(x * y, axes)
     total = sum(y**power if power != 1 else y, axes) + sum(x**power if power != 1 else x, axes)
@@ -66,8 +72,8 @@ def dice_loss(
 
     Arguments as for `jaccard_loss`.
 
-    >>> dice_loss([1.0, 0.5], [1.0, 0.0], eps=0.0).item()  # 1 - 2 / 2.5
-    0.20000000298023224
+    >>> dice_loss([0.5, 0.5], [1.0, 0.0], eps=0.0).item()  # 1 - 2 · 0.5 / (1 + 1)
+    0.5
     """
     x, y = _both("dice_loss", prediction, target)
     axes = axes_of("dice_loss", axis, x.ndim)
@@ -92,7 +98,7 @@ def _overlap_loss(
 
 def _both(name: str, prediction: TensorLike, target: TensorLike) -> tuple[Tensor, Tensor]:
     x = floating(as_tensor(prediction))
-    y = as_tensor(target)
+    y = as_tensor(target, like=x)
     if x.shape != y.shape:
         raise ValueError(
             f"{name}: prediction {x.shape} and target {y.shape} must have one shape ({math.prod(x.shape)} and "

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from minifcn import random
-from minifcn.functional.arguments import TensorLike, as_image, as_tensor
+from minifcn.functional.arguments import TensorLike, as_image, as_tensor, floating
 from minifcn.kernels import load
 from minifcn.ops.norm import BatchNorm
 from minifcn.tensor import Tensor
@@ -42,23 +42,38 @@ def batch_norm(
         activation: "relu" applies ReLU in the same pass over memory.
 
     Raises:
-        ValueError: shapes disagree; a batch of a single pixel (its variance says nothing); no statistics to evaluate with.
+        ValueError: shapes disagree; a batch of a single pixel (its variance says nothing); no statistics to evaluate
+            with.
+
+    >>> batch_norm(np.array([[1.0], [3.0]]), training=True, eps=0.0).tolist()
+    [[-1.0], [1.0]]
     """
     x = as_tensor(x)
+    if x.ndim < 2 or x.shape[-1] < 1 or x.dtype not in (np.float32, np.float64):
+        raise ValueError(
+            f"batch_norm: expected float32 or float64 of shape (..., C) with C >= 1, got {x.dtype} of shape {x.shape}; "
+            "reshape or convert it"
+        )
     channels = x.shape[-1:]
     given = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
     for name, value in given.items():
         if value is not None and as_tensor(value).shape != channels:
-            raise ValueError(f"batch_norm: {name} must have shape {channels}, got {as_tensor(value).shape}")
+            raise ValueError(
+                f"batch_norm: {name} must have shape {channels}, a number a channel of {x.shape}; got "
+                f"{as_tensor(value).shape}"
+            )
     if activation not in (None, "relu"):
         raise ValueError(f"batch_norm: activation must be None or 'relu', not {activation!r}")
     ones, zeros = np.ones(channels, x.dtype), np.zeros(channels, x.dtype)
-    w = as_tensor(weight if weight is not None else Tensor(ones, device=x.device))
-    b = as_tensor(bias if bias is not None else Tensor(zeros, device=x.device))
+    w = as_tensor(weight if weight is not None else ones, like=x)
+    b = as_tensor(bias if bias is not None else zeros, like=x)
     if training:
         pixels = x.size // max(1, x.shape[-1])
         if pixels < 2:
-            raise ValueError(f"batch_norm: {pixels} value(s) a channel in shape {x.shape}; training needs at least 2")
+            raise ValueError(
+                f"batch_norm: {pixels} value(s) a channel in shape {x.shape}; training needs at least 2: use larger "
+                "images or batches"
+            )
         mean, var = load(x.device).moments(x.data)
         with_unbiased = var * (pixels / (pixels - 1))
         _move_towards(running_mean, mean, momentum)
@@ -76,7 +91,7 @@ def dropout(x: TensorLike, p: float = 0.5, training: bool = True) -> Tensor:
 
     Srivastava et al. 2014, with the scaling at training time. The mask comes from `minifcn.random`.
     """
-    x = as_tensor(x)
+    x = floating(as_tensor(x))
     return _masked("dropout", x, p, training, x.shape)
 
 
@@ -88,7 +103,7 @@ def dropout2d(x: TensorLike, p: float = 0.5, training: bool = True) -> Tensor:
 
 def _masked(name: str, x: Tensor, p: float, training: bool, shape: tuple[int, ...]) -> Tensor:
     if not 0.0 <= p <= 1.0:
-        raise ValueError(f"{name}: p is a probability, got {p}")
+        raise ValueError(f"{name}: p is a probability, from 0 to 1; got {p}")
     if not training or p == 0.0:
         return x
     keep = random.generator().random(shape, dtype=np.float32) >= p

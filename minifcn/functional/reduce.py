@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from minifcn.functional.arguments import TensorLike, as_tensor, axes_of, axis_of, floating
 from minifcn.functional.arrange import reshape
 from minifcn.kernels import load
@@ -24,7 +22,7 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Mean over axes; an error where there is nothing to average.
+    """Mean over axes; a ValueError where there is nothing to average.
 
     >>> mean([[1.0, 2.0], [3.0, 6.0]], axis=1).tolist()
     [1.5, 4.5]
@@ -42,7 +40,10 @@ def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
     x = floating(as_tensor(x))
     count = _count("var", x, axis) - ddof
     if count <= 0:
-        raise ValueError(f"var: ddof={ddof} leaves nothing to divide by, over axis {axis} of shape {x.shape}")
+        raise ValueError(
+            f"var: ddof={ddof} leaves nothing to divide by, over axis {axis} of shape {x.shape}; it must be less than "
+            f"{count + ddof}"
+        )
     deviation = x - mean(x, axis, keepdims=True)
     return sum(deviation * deviation, axis, keepdims) * (1.0 / count)
 
@@ -83,6 +84,8 @@ def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     if x.shape == shape:
         return x
     leading = x.ndim - len(shape)
+    if leading < 0 or any(small not in (1, large) for small, large in zip(shape, x.shape[leading:], strict=True)):
+        raise ValueError(f"sum_to: shape {shape} does not broadcast to shape {x.shape}, so that cannot be summed to it")
     stretched = tuple(
         axis for axis, length in enumerate(x.shape) if axis < leading or shape[axis - leading] == 1 != length
     )
@@ -92,5 +95,7 @@ def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 def _count(name: str, x: Tensor, axis: Axis) -> int:
     count = math.prod(x.shape[a] for a in axes_of(name, axis, x.ndim))
     if count == 0:
-        raise ValueError(f"{name}: nothing to reduce over axis {axis} of an empty tensor of shape {x.shape}")
+        raise ValueError(
+            f"{name}: nothing to reduce over axis {axis} of an empty tensor of shape {x.shape}; it needs an element"
+        )
     return count

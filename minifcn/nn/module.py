@@ -244,7 +244,7 @@ class Module:
             converted = convert(tensor.detach())
             # The Tensor stays the one it was, because an optimiser may hold on to it; only its array is another.
             tensor._data, tensor.device = converted.data, converted.device
-            tensor.data = tensor.data  # counts as a change
+            tensor.bump_version()
             if tensor.grad is not None:
                 tensor.grad = convert(tensor.grad.detach())
         return self

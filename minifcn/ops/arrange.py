@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from minifcn import functional as F
 from minifcn.autograd import Gradients
 from minifcn.kernels import load
@@ -72,9 +74,11 @@ class Index(KernelOperation):
     """x[key]; crop, split and flip are this. Its adjoint is `IndexAdd`."""
 
     def __init__(self, key: Any):
-        self.key = key
         keys = key if isinstance(key, tuple) else (key,)
-        self.is_view = all(isinstance(k, (int, slice)) or k is None or k is Ellipsis for k in keys)
+        # Own copies: backward must find the key as it was, whatever becomes of an array of indices.
+        keys = tuple(k.copy() if isinstance(k, np.ndarray) else k for k in keys)
+        self.key = keys if isinstance(key, tuple) else keys[0]
+        self.is_view = all(isinstance(k, (int, np.integer, slice)) or k is None or k is Ellipsis for k in keys)
 
     def forward(self, x: Any) -> Any:
         return self.kernels.index(x, self.key)

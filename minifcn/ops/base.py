@@ -4,6 +4,7 @@ from types import ModuleType
 
 from minifcn.autograd import Operation
 from minifcn.kernels import load
+from minifcn.kernels.shapes import Pair
 
 
 class KernelOperation(Operation):
@@ -13,3 +14,8 @@ class KernelOperation(Operation):
     def kernels(self) -> ModuleType:
         """The device's kernels."""
         return load(self.device)
+
+    def image_size(self, position: int) -> Pair:
+        """Height and width of an input of images (N, H, W, C)."""
+        _, height, width, _ = self.input_shape(position)
+        return height, width

@@ -40,15 +40,17 @@ class CrossEntropy(KernelOperation):
     """Σ_m weight_m · −ln softmax(logits_m)[label_m]: the gradient is weight · (softmax − one-hot label)."""
 
     def __init__(self, labels: Any, weight: Any):
-        self.labels, self.weight = labels, weight  # (M,) each; rows of weight 0 are not looked at
+        self._constants = labels, weight  # (M,) each; rows of weight 0 are not looked at
 
     def forward(self, logits: Any) -> Any:
-        self.save(logits)
-        return self.kernels.cross_entropy(logits, self.labels, self.weight)
+        labels, weight = self._constants
+        del self._constants  # from here on `saved` holds them, and lets them go
+        self.save(logits, labels, weight)
+        return self.kernels.cross_entropy(logits, labels, weight)
 
     def backward(self, gradient: Tensor) -> Gradients:
-        (logits,) = self.saved
-        seen = np.flatnonzero(self.weight)
-        at_label = self.kernels.index_add(self.weight[seen], (seen, self.labels[seen]), logits.shape)
-        weight = Tensor(self.weight[:, None], device=self.device)
-        return (weight * F.softmax(logits) - Tensor(at_label, device=self.device)) * gradient
+        logits, labels, weight = self.saved
+        seen = np.flatnonzero(weight.data)
+        at_label = self.kernels.index_add(weight.data[seen], (seen, labels.data[seen]), logits.shape)
+        rows = F.reshape(weight, (weight.size, 1))
+        return (rows * F.softmax(logits) - Tensor(at_label, device=self.device)) * gradient

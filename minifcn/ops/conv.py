@@ -26,8 +26,9 @@ class Conv2d(KernelOperation):
 
     def backward(self, gradient: Tensor) -> Gradients:
         x, weight = self.saved
-        size = self.input_shape(0)[1:3]
-        to_x = ConvTranspose2d(self.window, self.groups, size)(gradient, weight) if self.needs[0] else None  # type: ignore[arg-type]
+        to_x = (
+            ConvTranspose2d(self.window, self.groups, self.image_size(0))(gradient, weight) if self.needs[0] else None
+        )
         to_weight = Conv2dWeight(self.window, self.groups)(x, gradient) if self.needs[1] else None
         return (to_x, to_weight, *_to_bias(self.needs, gradient))
 
@@ -44,8 +45,7 @@ class ConvTranspose2d(KernelOperation):
 
     def backward(self, gradient: Tensor) -> Gradients:
         y, weight = self.saved
-        size = self.input_shape(0)[1:3]
-        to_y = Conv2d(self.window, self.groups, size)(gradient, weight) if self.needs[0] else None  # type: ignore[arg-type]
+        to_y = Conv2d(self.window, self.groups, self.image_size(0))(gradient, weight) if self.needs[0] else None
         to_weight = Conv2dWeight(self.window, self.groups)(gradient, y) if self.needs[1] else None
         return (to_y, to_weight, *_to_bias(self.needs, gradient))
 
@@ -62,9 +62,8 @@ class Conv2dWeight(KernelOperation):
 
     def backward(self, gradient: Tensor) -> Gradients:
         x, y = self.saved
-        x_size, y_size = self.input_shape(0)[1:3], self.input_shape(1)[1:3]
-        to_x = ConvTranspose2d(self.window, self.groups, x_size)(y, gradient) if self.needs[0] else None  # type: ignore[arg-type]
-        to_y = Conv2d(self.window, self.groups, y_size)(x, gradient) if self.needs[1] else None  # type: ignore[arg-type]
+        to_x = ConvTranspose2d(self.window, self.groups, self.image_size(0))(y, gradient) if self.needs[0] else None
+        to_y = Conv2d(self.window, self.groups, self.image_size(1))(x, gradient) if self.needs[1] else None
         return to_x, to_y
 
 

@@ -11,7 +11,7 @@ from minifcn.tensor import Tensor
 
 
 class Add(KernelOperation):
-    """A + b."""
+    """The sum a + b."""
 
     def forward(self, a: Any, b: Any) -> Any:
         return self.kernels.add(a, b)
@@ -21,7 +21,7 @@ class Add(KernelOperation):
 
 
 class Subtract(KernelOperation):
-    """A − b."""
+    """The difference a − b."""
 
     def forward(self, a: Any, b: Any) -> Any:
         return self.kernels.subtract(a, b)
@@ -31,7 +31,7 @@ class Subtract(KernelOperation):
 
 
 class Multiply(KernelOperation):
-    """A · b: each factor's gradient is the other."""
+    """The product a · b: each factor's gradient is the other."""
 
     def forward(self, a: Any, b: Any) -> Any:
         self.save(a if self.needs[1] else None, b if self.needs[0] else None)
@@ -43,7 +43,7 @@ class Multiply(KernelOperation):
 
 
 class Divide(KernelOperation):
-    """A / b: ∂/∂a = 1 / b, ∂/∂b = −a / b²."""
+    """The quotient a / b: ∂/∂a = 1 / b, ∂/∂b = −a / b²."""
 
     def forward(self, a: Any, b: Any) -> Any:
         self.save(a if self.needs[1] else None, b)
@@ -55,7 +55,7 @@ class Divide(KernelOperation):
 
 
 class Power(KernelOperation):
-    """a^b: ∂/∂a = b a^(b−1), ∂/∂b = a^b ln a."""
+    """The power a^b: ∂/∂a = b a^(b−1), ∂/∂b = a^b ln a."""
 
     def forward(self, a: Any, b: Any) -> Any:
         self.save(a, b)
@@ -69,8 +69,8 @@ class Power(KernelOperation):
             constant = b == 0.0
             to_a = gradient * F.where(constant, 0.0, b * a ** F.where(constant, 1.0, b - 1.0))
         if self.needs[1]:
-            # 0^b is constant for b > 0; ln 0 must not enter the product, where 0 · ∞ would be NaN.
-            zero = a == 0.0
+            # 0^b is constant for b >= 0; ln 0 must not enter the product, where 0 · ∞ would be NaN.
+            zero = (a == 0.0) * (b >= 0.0)
             to_b = gradient * F.where(zero, 0.0, a**b * F.log(F.where(zero, 1.0, a)))
         return to_a, to_b
 
@@ -99,7 +99,7 @@ class Exp(KernelOperation):
 
 
 class Log(KernelOperation):
-    """Ln x: derivative 1 / x."""
+    """The logarithm ln x: derivative 1 / x."""
 
     def forward(self, x: Any) -> Any:
         self.save(x)
@@ -127,7 +127,7 @@ class Abs(KernelOperation):
     """|x|: derivative sign x, 0 at 0."""
 
     def forward(self, x: Any) -> Any:
-        self.save(self.kernels.sign(x))
+        self.save(self.kernels.sign(x) if self.needs[0] else None)
         return self.kernels.absolute(x)
 
     def backward(self, gradient: Tensor) -> Gradients:
@@ -139,7 +139,7 @@ class Maximum(KernelOperation):
     """max(a, b): the gradient goes to the larger; a tie shares it."""
 
     def forward(self, a: Any, b: Any) -> Any:
-        self.save(self._share(a, b))
+        self.save(self._share(a, b) if any(self.needs) else None)
         return self.kernels.maximum(a, b)
 
     def backward(self, gradient: Tensor) -> Gradients:
@@ -147,19 +147,20 @@ class Maximum(KernelOperation):
         return gradient * share, gradient * (1.0 - share)
 
     def _share(self, a: Any, b: Any) -> Any:
-        return 0.5 * (1.0 + np.sign(self.kernels.subtract(a, b)))  # 1, ½ or 0
+        share = 0.5 * (1.0 + self.kernels.sign(self.kernels.subtract(a, b)))  # 1, ½ or 0
+        return self.kernels.where(self.kernels.equal(a, b), share.dtype.type(0.5), share)  # ∞ − ∞ is NaN, but a tie
 
 
 class Minimum(Maximum):
     """min(a, b): the gradient goes to the smaller; a tie shares it."""
 
     def forward(self, a: Any, b: Any) -> Any:
-        self.save(self._share(b, a))
+        self.save(self._share(b, a) if any(self.needs) else None)
         return self.kernels.minimum(a, b)
 
 
 class Where(KernelOperation):
-    """A where the condition holds, else b; no gradient flows to the condition."""
+    """One of two: a where the condition holds, else b; no gradient flows to the condition."""
 
     def forward(self, condition: Any, a: Any, b: Any) -> Any:
         self.save(condition)
@@ -206,7 +207,7 @@ class ReLU(KernelOperation):
 
 
 class LeakyReLU(KernelOperation):
-    """X where positive, else slope · x."""
+    """The identity where x is positive, else slope · x."""
 
     def __init__(self, negative_slope: float):
         self.negative_slope = negative_slope
@@ -221,7 +222,7 @@ class LeakyReLU(KernelOperation):
 
 
 class ScaleBySign(KernelOperation):
-    """X where ``sign`` is positive, else slope · x: the derivative of (leaky) ReLU; linear, and its own adjoint."""
+    """The identity where ``sign`` is positive, else slope · x: the derivative of (leaky) ReLU; its own adjoint."""
 
     def __init__(self, negative_slope: float):
         self.negative_slope = negative_slope
@@ -249,7 +250,7 @@ class Sigmoid(KernelOperation):
 
 
 class Tanh(KernelOperation):
-    """Tanh x: derivative 1 − tanh²."""
+    """tanh x: derivative 1 − tanh²."""
 
     def forward(self, x: Any) -> Any:
         y = self.kernels.tanh(x)

@@ -22,7 +22,7 @@ class MaxPool2d(KernelOperation):
 
     def backward(self, gradient: Tensor) -> Gradients:
         (indices,) = self.saved
-        return MaxUnpool2d(self.input_shape(0)[1:3])(gradient, indices)  # type: ignore[arg-type]
+        return MaxUnpool2d(self.image_size(0))(gradient, indices)
 
 
 class MaxUnpool2d(KernelOperation):
@@ -49,4 +49,4 @@ class Gather2d(KernelOperation):
 
     def backward(self, gradient: Tensor) -> Gradients:
         (indices,) = self.saved
-        return MaxUnpool2d(self.input_shape(0)[1:3])(gradient, indices), None  # type: ignore[arg-type]
+        return MaxUnpool2d(self.image_size(0))(gradient, indices), None

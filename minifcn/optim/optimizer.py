@@ -95,7 +95,7 @@ class Optimizer:
                     )
                 state = self.state.setdefault(parameter, {})
                 self.update(load(parameter.device), parameter.data, gradient.data, state, group)
-                parameter.data = parameter.data  # the kernel wrote into it: count that as a change
+                parameter.bump_version()
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs, ready to be saved: arrays (copies), and numbers that JSON knows.

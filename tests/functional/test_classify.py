@@ -1,0 +1,226 @@
+"""Probabilities and classification losses."""
+
+import re
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import LAYOUTS, Numbers, assert_as_torch, leaf, numbers, plain, vector
+from tolerances import assert_close
+
+import minifcn as mf
+from minifcn import Tensor
+from minifcn import functional as F
+
+DTYPES = [np.float32, np.float64]
+nn = torch.nn.functional
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+@pytest.mark.parametrize(("ours", "theirs"), [(F.softmax, torch.softmax), (F.log_softmax, torch.log_softmax)])
+def test_softmax_is_torchs(ours, theirs, axis, layout, dtype):
+    draw = Numbers(1, layout, dtype)
+    empty = tuple(0 if a == (axis + 1) % 3 else 3 for a in range(3))
+    for shape in [(3, 4, 5), (2, 1, 33), empty]:
+        x = 10 * draw.normal(*shape)
+        assert_as_torch(partial(ours, axis=axis), partial(theirs, dim=axis), [x], terms=50, scale=10.0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "row", [[1e4, 1e4 + 1, 0.0], [-1e4, -1e4, -1e4], [-np.inf, 0.0, 1.0], [np.nan, 0.0, 1.0], [np.inf, 0.0, 1.0]]
+)
+def test_softmax_at_its_limits_is_torchs(row, dtype):
+    x = np.array([row, [0.0, 1.0, 2.0]], dtype)
+    for ours, theirs in ((F.softmax, torch.softmax), (F.log_softmax, torch.log_softmax)):
+        assert_close(ours(x).data, theirs(plain(x), -1).numpy(), terms=4)
+
+
+@pytest.mark.parametrize("check", [mf.gradcheck, mf.gradgradcheck])
+@pytest.mark.parametrize("function", [F.softmax, F.log_softmax, partial(F.softmax, axis=0)])
+def test_softmax_derivatives_agree_with_finite_differences(check, function):
+    check(function, leaf(Numbers(2).normal(2, 4)), directions=1)
+
+
+# --- cross-entropy ----------------------------------------------------------------------------------------------------
+
+leading = st.sampled_from([(), (5,), (2, 3, 4), (1, 30, 30)])
+reductions = st.sampled_from(["mean", "sum"])
+
+
+@given(leading, st.integers(1, 20), numbers, st.booleans(), reductions, st.sampled_from([-100, 0, 7]))
+def test_cross_entropy_is_torchs(shape, classes, draw, weighted, reduction, ignore):
+    labels = draw.integers(classes, *shape)
+    if ignore == -100:
+        labels = np.where(draw.integers(3, *shape) == 0, ignore, labels)
+    class_weight = draw.uniform(classes, low=0.1, high=3.0) if weighted else None
+    if reduction == "mean" and not (labels != ignore).any():
+        return  # PyTorch says NaN there; we say 0, in a test of its own
+    theirs = partial(
+        nn.cross_entropy,
+        target=plain(labels).reshape(-1),
+        weight=None if class_weight is None else plain(class_weight),
+        ignore_index=ignore,
+        reduction=reduction,
+    )
+    assert_as_torch(
+        partial(F.cross_entropy, target=labels, weight=class_weight, ignore_index=ignore, reduction=reduction),
+        lambda x: theirs(x.reshape(-1, classes)),
+        [3 * draw.normal(*shape, classes)],
+        terms=900,
+        scale=5.0,
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_pixel_weights_multiply_class_weights(reduction, dtype):
+    draw = Numbers(3, dtype=dtype)
+    logits, labels, of_class = draw.normal(2, 3, 4, 5), draw.integers(5, 2, 3, 4), draw.uniform(5)
+    of_pixel = draw.uniform(2, 3, 4)
+    of_pixel[0] = 0.0
+
+    def theirs(x):
+        each = nn.cross_entropy(x.reshape(-1, 5), plain(labels).reshape(-1), reduction="none") * plain(
+            of_pixel
+        ).reshape(-1)
+        weights = plain(of_class)[plain(labels)].reshape(-1)
+        total = (each * weights).sum()
+        return total if reduction == "sum" else total / (plain(of_pixel).reshape(-1) * weights).sum()
+
+    ours = partial(F.cross_entropy, target=labels, weight=of_class, pixel_weight=of_pixel, reduction=reduction)
+    assert_as_torch(ours, theirs, [logits], terms=24, scale=3.0)
+
+
+def test_cross_entropy_of_nothing_counted_is_zero_with_zero_gradient():
+    x = leaf(np.ones((2, 3)))
+    loss = F.cross_entropy(x, np.full(2, -100))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert not x.grad.data.any()
+    assert F.cross_entropy(np.ones((0, 3)), np.zeros(0, int)).item() == 0.0
+
+
+def test_cross_entropy_of_certain_predictions():
+    assert F.cross_entropy([[1000.0, 0.0]], np.array([0])).item() == 0.0
+    assert F.cross_entropy([[1000.0, 0.0]], np.array([1])).item() == 1000.0
+    assert np.isnan(F.cross_entropy([[np.nan, 0.0]], np.array([1])).item())
+
+
+def test_cross_entropy_notices_labels_that_change_before_backward():
+    labels = np.array([0, 1])
+    loss = F.cross_entropy(leaf(np.ones((2, 2))), labels)
+    labels[:] = 0
+    with pytest.raises(RuntimeError, match=r"backward of CrossEntropy needs an array .* changed in place"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("check", [mf.gradcheck, mf.gradgradcheck])
+def test_cross_entropy_derivatives_agree_with_finite_differences(check):
+    draw = Numbers(4)
+    labels = np.array([[0, 2], [-100, 1]])
+    loss = partial(F.cross_entropy, target=labels, weight=draw.uniform(3), pixel_weight=draw.uniform(2, 2))
+    check(loss, leaf(draw.normal(2, 2, 3)))
+
+
+# --- binary cross-entropy ---------------------------------------------------------------------------------------------
+
+
+@given(
+    st.sampled_from([(), (7,), (2, 3, 4, 1), (0, 3)]),
+    numbers,
+    st.booleans(),
+    st.booleans(),
+    reductions,
+)
+def test_binary_cross_entropy_is_torchs(shape, draw, weighted, positive, reduction):
+    if 0 in shape and reduction == "mean":
+        return  # the mean of nothing is refused, in a test of its own
+    soft = draw.uniform(*shape)
+    theirs = partial(
+        nn.binary_cross_entropy_with_logits,
+        target=plain(soft),
+        weight=plain(np.full(shape, 0.5, soft.dtype)) if weighted else None,
+        pos_weight=plain(np.array(3.0, soft.dtype)) if positive else None,
+        reduction=reduction,
+    )
+    ours = partial(
+        F.binary_cross_entropy,
+        target=soft,
+        weight=0.5 if weighted else None,
+        pos_weight=np.array(3.0) if positive else None,
+        reduction=reduction,
+    )
+    assert_as_torch(ours, theirs, [5 * draw.normal(*shape)], terms=24, scale=20.0)
+
+
+def test_binary_cross_entropy_does_not_overflow_and_takes_masks():
+    x = vector(1000.0, -1000.0, dtype=np.float32)
+    loss = F.binary_cross_entropy(x, np.array([True, False]))
+    loss.backward()
+    assert (loss.dtype, loss.item(), x.grad.tolist()) == (np.float32, 0.0, [0.0, 0.0])
+    assert F.binary_cross_entropy([1000.0], [0.0]).item() == 1000.0
+
+
+@pytest.mark.parametrize("check", [mf.gradcheck, mf.gradgradcheck])
+def test_binary_cross_entropy_derivatives_agree_with_finite_differences(check):
+    draw = Numbers(5)
+    loss = partial(F.binary_cross_entropy, weight=draw.uniform(4), pos_weight=draw.uniform(3, 1))
+    check(loss, [leaf(draw.normal(3, 4)), Tensor(draw.uniform(3, 4))])
+    check(loss, [leaf(draw.normal(3, 4)), leaf(draw.uniform(3, 4, low=0.2, high=0.8))])
+
+
+def test_reference_device_agrees():
+    x, labels = Numbers(6).normal(2, 3, 4), np.array([[0, 1, 2], [3, -100, 0]])
+    results = []
+    for device in ("cpu", "reference"):
+        t = Tensor(x).to(device).requires_grad_()
+        (F.cross_entropy(t, labels) + F.softmax(t)[0, 0, 0] + F.binary_cross_entropy(t, 0.0 * x)).backward()
+        assert t.grad.device == device
+        results.append(t.grad.data)
+    assert_close(*results, terms=24)
+
+
+X, T = np.ones((2, 3)), np.array([0, 2])
+ERRORS = [
+    (lambda: F.softmax(X, 2), "softmax: axis 2 does not exist in a tensor with 2 axes"),
+    (lambda: F.log_softmax(1.0), "log_softmax: axis -1 does not exist in a tensor with 0 axes"),
+    (lambda: F.softmax(X[:, :0]), "softmax: axis -1 of shape (2, 0) is empty; there must be at least one class"),
+    (
+        lambda: F.cross_entropy(X, T[:1]),
+        "cross_entropy: logits (2, 3) need integer labels of shape (2,), got int64 of shape (1,); classes are the last",
+    ),
+    (lambda: F.cross_entropy(X, T * 1.0), "cross_entropy: logits (2, 3) need integer labels of shape (2,), got"),
+    (lambda: F.cross_entropy(X, T + 1), "cross_entropy: label 3 is not one of 0..2 (nor ignore_index=-100); masks of"),
+    (lambda: F.cross_entropy(X, T - 1), "cross_entropy: label -1 is not one of 0..2"),
+    (lambda: F.cross_entropy(X, T, np.ones(2)), "cross_entropy: weight must have shape (3,), one a class; got (2,)"),
+    (lambda: F.cross_entropy(X, T, pixel_weight=X), "cross_entropy: pixel_weight must have shape (2,), one a pixel"),
+    (lambda: F.cross_entropy(X, T, reduction="none"), "cross_entropy: reduction must be 'mean' or 'sum', not 'none'"),
+    (lambda: F.binary_cross_entropy(X, T), "binary_cross_entropy: logits (2, 3) and target (2,) must have one shape"),
+    (
+        lambda: F.binary_cross_entropy(X, 255 * X),
+        "binary_cross_entropy: targets of shape (2, 3) must be in [0, 1], but go from 255.0 to 255.0; masks of 0 and",
+    ),
+    (lambda: F.binary_cross_entropy(X, np.nan * X), "binary_cross_entropy: targets of shape (2, 3) must be in [0, 1],"),
+    (
+        lambda: F.binary_cross_entropy(X, X, weight=T),
+        "binary_cross_entropy, weight: shapes (2,) and (2, 3) cannot be broadcast together",
+    ),
+    (
+        lambda: F.binary_cross_entropy(X, X, pos_weight=X[None]),
+        "binary_cross_entropy: pos_weight of shape (1, 2, 3) must broadcast to the logits' shape (2, 3)",
+    ),
+    (lambda: F.binary_cross_entropy(X, X, reduction="no"), "binary_cross_entropy: reduction must be 'mean' or 'sum',"),
+    (lambda: F.binary_cross_entropy(X[:0], X[:0]), "mean: nothing to reduce over axis None of an empty tensor of"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), ERRORS)
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        call()

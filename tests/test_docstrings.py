@@ -1,0 +1,36 @@
+"""Every example in the documentation is run, in every module there is."""
+
+import doctest
+import importlib
+import pkgutil
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import minifcn
+from minifcn import kernels
+
+
+def _fail(name: str) -> None:
+    raise ImportError(name)
+
+
+def _modules(package: ModuleType) -> list[str]:
+    inside = pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=_fail)
+    # To import a __main__ is to run it.
+    return [package.__name__, *(module.name for module in inside if not module.name.endswith(".__main__"))]
+
+
+# In a source tree kernels/ does not lie inside minifcn/, so a walk through the one may not meet the other.
+MODULES = sorted({*_modules(minifcn), *_modules(kernels)})
+
+
+def test_every_kernel_module_is_looked_at():
+    assert {"minifcn.kernels.shapes", "minifcn.kernels.reference.conv", "minifcn.functional.conv"} <= set(MODULES)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_are_true(name):
+    outcome = doctest.testmod(importlib.import_module(name), extraglobs={"np": np}, report=False)
+    assert outcome.failed == 0, f"{outcome.failed} of {outcome.attempted} examples; see the output above"
