@@ -285,7 +285,7 @@ class Tensor:
                 "tensor with where() or concatenate(), or assign under no_grad()"
             )
         self._data[F.array_key(key)] = values._data if isinstance(values, Tensor) else values
-        self._version[0] += 1
+        self.bump_version()
 
     # --- arithmetic -------------------------------------------------------------------------------------------------
 
