@@ -27,6 +27,9 @@ def train(
     seed: Annotated[int | None, Optional(min=0, help="Of weights, order, crops and dropout.  [default: 0]")] = None,
     lr: Annotated[float | None, Optional(help="Highest learning rate.")] = None,
     loss: Annotated[str | None, Optional(help="cross_entropy, dice or jaccard.")] = None,
+    balance: Annotated[
+        bool | None, Optional(help="Weigh classes by their rarity (cross_entropy).", show_default=False)
+    ] = None,
     base: Annotated[int | None, Optional(min=1, help="Channels of the network's first level.")] = None,
     depth: Annotated[int | None, Optional(min=1, help="How often the network halves the image.")] = None,
     padding: Annotated[str | None, Optional(help="same or valid (as in the U-Net paper).")] = None,
@@ -54,7 +57,7 @@ def train(
     changes: dict[str, Any] = {
         "data": None if data is None else str(data.resolve()), "model": model, "steps": steps, "batch": batch,
         "crop": crop,
-        "seed": seed, "lr": lr, "loss": loss, "validate_every": validate_every,
+        "seed": seed, "lr": lr, "loss": loss, "balance": balance, "validate_every": validate_every,
     }  # fmt: skip
     folder = out or Path("runs") / dataset
     if resume:
@@ -74,6 +77,7 @@ def _begin(
 ) -> None:
     from minifcn.data import open_source, statistics
     from minifcn.training.config import recipe
+    from minifcn.training.objective import balanced
     from minifcn.training.progress import Reporter
     from minifcn.training.run import Run, exclusive, refuse_existing
     from minifcn.training.trainer import Trainer, estimate_steps
@@ -86,9 +90,10 @@ def _begin(
     train_set = open_source(dataset, config.data, "train", download=download)
     validation_set = open_source(dataset, config.data, "validation", download=download)
     with Reporter() as reporter:
-        _check(config, train_set, validation_set, reporter)
+        report = _check(config, train_set, validation_set, reporter)
         mean, std = statistics(train_set)
-        config = config.changed(mean=mean, std=std)
+        weights = balanced(report.fractions.values()) if config.balance else ()
+        config = config.changed(mean=mean, std=std, class_weights=weights)
         if minutes is not None:
             reporter.note("timing a few steps")
             config = config.changed(
@@ -142,7 +147,7 @@ def _check_unchanged(
         raise ConfigError(f"--resume continues the run as it began, up to step {config.steps}; leave --minutes out")
 
 
-def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> None:
+def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> Any:
     """Refuse what cannot be trained on, and say what is odd, before the first step."""
     from minifcn.data import check
     from minifcn.training.build import build_model
@@ -156,6 +161,7 @@ def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> N
         reporter.note(f"{train_set.name}: {line}")
     parameters = sum(parameter.size for parameter in network.parameters())
     reporter.note(f"{config.model}: {parameters:,} parameters; {len(validation_set)} images to validate on")
+    return report
 
 
 def _finish(trainer: Any, reporter: Any) -> None:

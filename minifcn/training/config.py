@@ -11,6 +11,8 @@ from typing import Any, Literal
 from minifcn.data import Normalisation
 from minifcn.io.atomic import write_text
 
+_LISTS = ("mean", "std", "class_weights")  # tuples here, lists in TOML
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the message says why."""
@@ -26,6 +28,8 @@ class TrainConfig:
         model: a name in `minifcn.models.REGISTRY`.
         options: the model's options, such as ``{"base": 16, "depth": 4}``.
         loss: "cross_entropy", "dice" or "jaccard".
+        balance: weigh classes in the cross-entropy by their rarity, so that all of them weigh the same in all.
+        class_weights: those weights; filled in when training begins.
         steps: number of optimiser steps.
         batch: images a step.
         crop: side of the random crops in pixels; 0 trains on whole images.
@@ -46,6 +50,8 @@ class TrainConfig:
     model: str = "unet"
     options: dict[str, Any] = field(default_factory=dict)
     loss: str = "cross_entropy"
+    balance: bool = False
+    class_weights: tuple[float, ...] = ()
     steps: int = 500
     batch: int = 4
     crop: int = 0
@@ -85,7 +91,7 @@ class TrainConfig:
         import tomli_w
 
         values = {name: value for name, value in asdict(self).items() if value is not None}
-        values["mean"], values["std"] = list(self.mean), list(self.std)
+        values |= {name: list(values[name]) for name in _LISTS}
         write_text(path, tomli_w.dumps(values))
 
     @staticmethod
@@ -107,7 +113,7 @@ class TrainConfig:
         if unknown or "dataset" not in values:
             what = f"unknown entries {', '.join(unknown)}" if unknown else "no dataset"
             raise ConfigError(f"{path}: {what}; is it of this version?")
-        listed = {name: tuple(values[name]) for name in ("mean", "std") if name in values}
+        listed = {name: tuple(values[name]) for name in _LISTS if name in values}
         try:
             return TrainConfig(**{**values, **listed})
         except TypeError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -14,18 +15,33 @@ from minifcn.training.config import ConfigError
 Objective = Callable[[Tensor, np.ndarray], Tensor]
 
 
-def objective(name: str) -> Objective:
+def objective(name: str, class_weights: tuple[float, ...] = ()) -> Objective:
     """The loss called ``name``: "cross_entropy", "dice" or "jaccard" (the lecture's j2).
 
     The overlap losses see softmax probabilities, one region a class, each batch as a whole: a class that is absent from
-    every image of the batch is left out.
+    every image of the batch is left out. They balance classes by themselves; ``class_weights`` are for cross-entropy.
 
     Raises:
         ConfigError: no such loss.
     """
     if name not in _LOSSES:
         raise ConfigError(f"unknown loss {name!r}; losses: {', '.join(_LOSSES)}")
+    if class_weights and name == "cross_entropy":
+        return functools.partial(_cross_entropy, weight=np.asarray(class_weights, np.float32))
     return _LOSSES[name]
+
+
+def balanced(fractions: Iterable[float]) -> tuple[float, ...]:
+    """Weights that make all classes count the same: 1 / (K f) for a class that fills the fraction f of all pixels.
+
+    A class that never occurs gets 0.
+
+    >>> balanced([0.75, 0.25, 0.0])
+    (0.666667, 2.0, 0.0)
+    """
+    shares = list(fractions)
+    present = sum(share > 0 for share in shares)
+    return tuple(round(1.0 / (present * share), 6) if share > 0 else 0.0 for share in shares)
 
 
 def crop_to(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -38,8 +54,8 @@ def crop_to(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return labels[:, top : top + size[0], left : left + size[1]]
 
 
-def _cross_entropy(logits: Tensor, labels: np.ndarray) -> Tensor:
-    return F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX)
+def _cross_entropy(logits: Tensor, labels: np.ndarray, weight: np.ndarray | None = None) -> Tensor:
+    return F.cross_entropy(logits, labels, weight=weight, ignore_index=IGNORE_INDEX)
 
 
 def _dice(logits: Tensor, labels: np.ndarray) -> Tensor:

@@ -51,7 +51,7 @@ class Trainer:
         self.reporter = reporter or Silent()
         random.manual_seed(config.seed)
         self.model = build_model(config, train.channels, train.num_classes)
-        self.loss = objective(config.loss)
+        self.loss = objective(config.loss, config.class_weights)
         self.optimizer = optim.AdamW(self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         self.schedule = build_schedule(config, self.optimizer)
         self.loader = build_loader(config, train)

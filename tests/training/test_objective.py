@@ -6,7 +6,7 @@ import pytest
 import minifcn as mf
 from minifcn.data import IGNORE_INDEX
 from minifcn.training.config import ConfigError
-from minifcn.training.objective import crop_to, objective
+from minifcn.training.objective import balanced, crop_to, objective
 
 
 @pytest.fixture
@@ -51,3 +51,19 @@ def test_labels_are_cropped_about_their_centre() -> None:
 def test_an_unknown_loss_is_named_with_what_there_is() -> None:
     with pytest.raises(ConfigError, match="unknown loss 'huber'; losses: cross_entropy, dice, jaccard"):
         objective("huber")
+
+
+def test_balanced_weights_make_every_class_count_the_same(labels: np.ndarray) -> None:
+    shares = np.bincount(labels.ravel(), minlength=2) / labels.size
+    weights = balanced(shares)
+    np.testing.assert_allclose(shares * weights, 0.5, atol=1e-5)
+    assert balanced([0.5, 0.0, 0.5]) == (1.0, 0.0, 1.0)
+
+
+def test_class_weights_weigh_the_cross_entropy(labels: np.ndarray) -> None:
+    logits = mf.Tensor(np.random.default_rng(1).standard_normal((2, 4, 4, 2)))
+    probability = np.exp(mf.functional.log_softmax(logits).data)
+    surprise = -np.log(np.take_along_axis(probability, labels[..., None], axis=-1)[..., 0])
+    weight = np.float32([3.0, 0.5])[labels]
+    expected = (weight * surprise).sum() / weight.sum()
+    assert objective("cross_entropy", (3.0, 0.5))(logits, labels).item() == pytest.approx(expected, rel=1e-9)
