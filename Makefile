@@ -8,7 +8,7 @@ PROJECT := setup.cfg pyproject.toml
 .PHONY: demo test lint format bench clean
 
 demo: $(VENV)/.installed
-	$(BIN)/minifcn train synthetic --out runs/demo --steps 150 --overwrite
+	$(BIN)/minifcn train synthetic --out runs/demo --steps 300 --overwrite
 	$(BIN)/minifcn evaluate runs/demo
 
 test: $(VENV)/.installed-test

@@ -126,7 +126,14 @@ RECIPES: dict[str, TrainConfig] = {
         "synthetic", options={"base": 16, "depth": 3}, steps=400, batch=4, crop=128, lr=2e-3, validate_every=50
     ),
     "isbi": TrainConfig(
-        "isbi", options={"base": 16, "depth": 4}, steps=2000, batch=4, crop=128, lr=1e-3, validate_every=250
+        "isbi",
+        options={"base": 16, "depth": 4, "norm": "batch"},
+        balance=True,
+        steps=1500,
+        batch=4,
+        crop=128,
+        lr=1e-3,
+        validate_every=250,
     ),
     "mnist": TrainConfig(
         "mnist",
