@@ -84,9 +84,7 @@ def _begin(
 
     if not overwrite:
         refuse_existing(folder)  # now, not after the data has been looked at
-    config = recipe(
-        dataset, **changes, options={**options, "norm": None if options["norm"] == "none" else options["norm"]}
-    )
+    config = recipe(dataset, **changes, options=options)
     train_set = open_source(dataset, config.data, "train", download=download)
     validation_set = open_source(dataset, config.data, "validation", download=download)
     with Reporter() as reporter:

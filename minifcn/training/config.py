@@ -150,10 +150,10 @@ RECIPES: dict[str, TrainConfig] = {
 
 
 def recipe(dataset: str, **changes: Any) -> TrainConfig:
-    """The recipe for a dataset, with changes; None changes nothing.
+    """The recipe for a dataset, with changes; None changes nothing, and the option "none" takes one back.
 
-    >>> recipe("isbi", batch=2, lr=None).batch
-    2
+    >>> recipe("isbi", batch=2, lr=None, options={"norm": "none"}).options
+    {'base': 16, 'depth': 4}
     """
     from minifcn.data import open_source
 
@@ -162,4 +162,5 @@ def recipe(dataset: str, **changes: Any) -> TrainConfig:
     base = RECIPES.get(dataset, TrainConfig(dataset))
     given = {name: value for name, value in changes.items() if value is not None}
     options = {name: value for name, value in (given.pop("options", None) or {}).items() if value is not None}
-    return base.changed(**given, options={**base.options, **options})
+    kept = {name: value for name, value in {**base.options, **options}.items() if value != "none"}
+    return base.changed(**given, options=kept)
