@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import sys
+from typing import Annotated
 
 import typer
 
+from minifcn._version import __version__
 from minifcn.cli.evaluate import evaluate
 from minifcn.cli.info import info
 from minifcn.cli.predict import predict
@@ -17,9 +19,26 @@ _HELP = """minifcn: train and apply fully convolutional networks.
 --debug, anywhere on the line, shows where in the code an error happened.
 """
 
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (train, predict, evaluate, info):
     app.command()(command)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Nothing that all commands share but --version."""
+
 
 #: Errors whose message was written for the user. Anything else is a bug of ours, and says so.
 _EXPECTED = (ValueError, OSError, RuntimeError, KeyError, MemoryError)

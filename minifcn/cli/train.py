@@ -16,15 +16,15 @@ def train(
     ],
     data: Annotated[Path | None, Optional(help="Folder that holds the dataset's files.")] = None,
     download: Annotated[bool, Optional("--download", help="Fetch the official files if they are missing.")] = False,
-    model: Annotated[str | None, Optional(help="Which network.  [default: unet]")] = None,
-    out: Annotated[Path | None, Optional(help="Folder of the run.  [default: runs/DATASET]")] = None,
-    steps: Annotated[int | None, Optional(min=1, help="Number of optimiser steps.  [default: the dataset's]")] = None,
+    model: Annotated[str | None, Optional(help="Which network (default: unet).")] = None,
+    out: Annotated[Path | None, Optional(help="Folder of the run (default: runs/DATASET).")] = None,
+    steps: Annotated[int | None, Optional(min=1, help="Number of optimiser steps (default: the dataset's).")] = None,
     minutes: Annotated[
         float | None, Optional(min=0.01, help="Instead of --steps: train for about so long; timed before training.")
     ] = None,
     batch: Annotated[int | None, Optional(min=1, help="Images a step.")] = None,
     crop: Annotated[int | None, Optional(min=0, help="Side of the random crops in pixels; 0: whole images.")] = None,
-    seed: Annotated[int | None, Optional(min=0, help="Of weights, order, crops and dropout.  [default: 0]")] = None,
+    seed: Annotated[int | None, Optional(min=0, help="Of weights, order, crops and dropout (default: 0).")] = None,
     lr: Annotated[float | None, Optional(help="Highest learning rate.")] = None,
     loss: Annotated[str | None, Optional(help="cross_entropy, dice or jaccard.")] = None,
     balance: Annotated[

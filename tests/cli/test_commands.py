@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 from small_data import write_isbi
 
+from minifcn import __version__
 from minifcn.cli import main
 
 Invoke = Callable[..., tuple[int, str, str]]
@@ -132,6 +133,10 @@ def test_info_shows_versions_and_the_cache(invoke: Invoke) -> None:
     assert code == 0
     for word in ("minifcn", "NumPy", "Numba", "threads", "kernel cache", "devices"):
         assert word in output
+
+
+def test_version_is_the_packages(invoke: Invoke) -> None:
+    assert invoke("--version") == (0, f"{__version__}\n", "")
 
 
 @pytest.mark.parametrize("command", ["train", "predict", "evaluate", "info"])
