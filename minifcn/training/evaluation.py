@@ -22,19 +22,19 @@ class Evaluation:
     Attributes:
         matrix: the confusion matrix over all pixels, with everything derived from it.
         classes: names of the classes.
-        loss: mean over pixels of −ln P(true class).
+        cross_entropy: mean over pixels of −ln P(true class).
         isbi: V_Rand and V_Info of P(last class), where that was asked for.
     """
 
     matrix: ConfusionMatrix
     classes: tuple[str, ...]
-    loss: float
+    cross_entropy: float
     isbi: IsbiScores | None = None
 
     def scalars(self) -> dict[str, float]:
         """Every score by name, for tables and files."""
         scores = {
-            "loss": self.loss,
+            "cross_entropy": self.cross_entropy,
             "mean_iou": float(self.matrix.mean_iou),
             "mean_dice": float(self.matrix.mean_dice),
             "pixel_error": float(self.matrix.pixel_error),

@@ -13,10 +13,13 @@ from minifcn.predict import Predictor
 
 
 def draw_curves(path: Path, rows: list[dict[str, float]]) -> None:
-    """Loss (training and validation) and validation scores against the step."""
+    """Training loss, and validation scores, against the step."""
     figure = _figure(11, 4)
     left, right = figure.subplots(1, 2)
-    for axes, names in ((left, ("loss", "val_loss")), (right, ("val_mean_iou", "val_mean_dice", "val_pixel_error"))):
+    for axes, names in (
+        (left, ("loss", "val_cross_entropy")),
+        (right, ("val_mean_iou", "val_mean_dice", "val_pixel_error")),
+    ):
         for name in names:
             points = [(row["step"], row[name]) for row in rows if name in row]
             if points:
@@ -26,7 +29,7 @@ def draw_curves(path: Path, rows: list[dict[str, float]]) -> None:
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
-    left.set_title("loss (mean over pixels)")
+    left.set_title("training loss, and cross-entropy on validation images")
     right.set_title("scores on validation images")
     _save(figure, path)
 

@@ -96,4 +96,4 @@ class Reporter(Silent):
         self._spoke = time.monotonic()
 
 
-_SHOWN = ("loss", "mean_iou", "pixel_error", "v_rand", "v_info")
+_SHOWN = ("cross_entropy", "mean_iou", "pixel_error", "v_rand", "v_info")

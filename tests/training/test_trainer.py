@@ -203,5 +203,7 @@ def test_metrics_hold_every_class_by_name(tmp_path: Path, dataset: ArrayDataset)
     trainer(tmp_path / "run", dataset, steps=10).train()
     header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
     assert header[:5] == ["step", "epoch", "lr", "loss", "seconds"]
-    assert {"val_loss", "val_mean_iou", "val_iou_membrane", "val_iou_interior", "val_pixel_error"} <= set(header)
+    assert {"val_cross_entropy", "val_mean_iou", "val_iou_membrane", "val_iou_interior", "val_pixel_error"} <= set(
+        header
+    )
     json.dumps(load_checkpoint(tmp_path / "run" / "last.safetensors")[1], allow_nan=False)
