@@ -23,6 +23,9 @@ lint: $(VENV)/.installed-dev
 	ln -s $(CURDIR)/kernels build/types/minifcn/kernels
 	cd build/types && $(abspath $(BIN))/mypy --config-file $(CURDIR)/setup.cfg
 
+bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/unet_step.py
+
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -33,7 +36,7 @@ clean:
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "minifcn needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: $(BIN)/python $(PROJECT)
 	@echo "Installing minifcn into $(VENV) (once; about a minute)"

@@ -69,6 +69,8 @@ class Predictor:
                 f"predict: expected images (N, H, W, {self.channels}), got shape {images.shape}; the network was "
                 f"trained on {self.channels} channel(s)"
             )
+        if images.size == 0:
+            raise ValueError(f"predict: the images have no pixels: shape {images.shape}")
         if not np.isfinite(images).all():
             raise ValueError("predict: the image holds NaN or infinite values")
         height, width = images.shape[1:3]
@@ -81,9 +83,8 @@ class Predictor:
                 batch = self.normalise(images[begin : begin + step])
                 padded = np.pad(batch, ((0, 0), (top, bottom), (left, right), (0, 0)), mode="reflect")
                 logits = self.model(Tensor(padded))
-                rows, columns = (_offset(padded.shape[1 + a], logits.shape[1 + a], (top, left)[a]) for a in (0, 1))
-                cropped = logits[:, rows : rows + height, columns : columns + width]
-                parts.append(F.softmax(cropped).data)
+                # The output is the centre of the input: where it begins, the image begins (see `margins`).
+                parts.append(F.softmax(logits[:, :height, :width]).data)
         return np.concatenate(parts)
 
 
@@ -103,8 +104,3 @@ def _margin(model: SizedNetwork, length: int) -> Pair:
             lost = target - output
             return lost // 2, target - length - lost // 2
     raise ValueError(f"predict: found no size that the network takes for {length} pixels")
-
-
-def _offset(padded: int, output: int, before: int) -> int:
-    """Where in the output the image begins: the output is the centre of the padded image."""
-    return before - (padded - output) // 2

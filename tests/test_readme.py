@@ -29,6 +29,8 @@ def test_own_images_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
         .replace("crop=(128, 128)", "crop=(16, 16)")
     )
     assert smaller.count("crop=16") == 1
-    exec(smaller, {"images": masks // 2, "masks": masks})
+    names: dict = {"images": masks // 2, "masks": masks}
+    exec(smaller, names)
     assert "masks hold 0 and 255: mapped to 0 and 1" in capsys.readouterr().out
     assert (tmp_path / "runs" / "mine" / "preview.png").exists()
+    assert names["probabilities"].shape == (1, 24, 24, 2)

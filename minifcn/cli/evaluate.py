@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,12 +12,22 @@ import typer
 _MEMBRANES = ("membrane", "interior")
 
 
+class Checkpoint(enum.StrEnum):
+    """A run's networks."""
+
+    best = "best"
+    last = "last"
+
+
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.", metavar="RUN", show_default=False)],
     data: Annotated[Path | None, typer.Option(help="Folder of the dataset, if it has moved.")] = None,
-    checkpoint: Annotated[str, typer.Option(help="best or last.")] = "best",
+    checkpoint: Annotated[Checkpoint, typer.Option(help="Which of the run's networks.")] = Checkpoint.best,
+    split: Annotated[
+        str | None, typer.Option(help="train, validation or test (default: test where the dataset has one).")
+    ] = None,
 ) -> None:
-    """Score a trained network on its dataset's validation images; writes evaluation.json into the run's folder.
+    """Score a trained network on images it was not trained on; writes evaluation.json into the run's folder.
 
     Networks that find membranes are also scored by the cells they separate (V_Rand and V_Info of the ISBI 2012
     challenge), beside two baselines: the raw image, and the image after a Gaussian filter, as if they were
@@ -24,21 +35,29 @@ def evaluate(
     """
     from rich.console import Console
 
-    from minifcn.data import open_source
+    from minifcn.data import SOURCES, open_source
     from minifcn.io.atomic import write_text
-    from minifcn.training.run import Run
+    from minifcn.training.run import Run, RunError
 
     opened = Run.open(run)
-    predictor = opened.predictor(checkpoint)
-    dataset = open_source(opened.config.dataset, str(data) if data else opened.config.data, "validation")
+    config = opened.config
+    if config.dataset not in SOURCES:
+        raise RunError(
+            f"{run}: was trained on {config.dataset!r}, which the command line does not know; in Python: "
+            "minifcn.training.evaluate(Run.open(folder).predictor(), dataset)"
+        )
+    predictor = opened.predictor(checkpoint.value)
+    split = split or SOURCES[config.dataset].scored
+    dataset = open_source(config.dataset, str(data) if data else config.data, split)
     membranes = dataset.classes == _MEMBRANES
     scores = _score(predictor, dataset, membranes)
-    rows = {f"{opened.config.model} ({checkpoint})": scores}
+    rows = {config.model: scores}
     if membranes:
         rows |= _baselines(dataset)
     console = Console()
-    console.print(_table(f"{dataset.name}: {len(dataset)} validation images", rows))
-    write_text(run / "evaluation.json", json.dumps(rows, indent=2) + "\n")
+    console.print(_table(f"{dataset.name}, {split}: {len(dataset)} images; {checkpoint.value} checkpoint", rows))
+    written = {"checkpoint": checkpoint.value, "split": split, "scores": rows}
+    write_text(run / "evaluation.json", json.dumps(written, indent=2) + "\n")
     console.print(f"written to {run / 'evaluation.json'}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -9,13 +9,8 @@ from typing import Any
 
 def info() -> None:
     """Show versions, the processor, threads, devices and caches: what to add to a bug report."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None)
     for name, value in facts().items():
-        table.add_row(name, str(value))
-    Console(soft_wrap=True).print(table)
+        print(f"{name:14}{value}")
 
 
 def facts() -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from minifcn.cli.evaluate import Checkpoint
+
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.", metavar="RUN", show_default=False)],
@@ -18,7 +20,7 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write probabilities instead of the most probable class.")
     ] = False,
-    checkpoint: Annotated[str, typer.Option(help="best or last.")] = "best",
+    checkpoint: Annotated[Checkpoint, typer.Option(help="Which of the run's networks.")] = Checkpoint.best,
 ) -> None:
     """Apply a trained network to images of any size; results have the inputs' names, sizes and formats.
 
@@ -39,10 +41,13 @@ def predict(
         )
     if any(path.resolve() == name.resolve() for path, name in zip(inputs, names, strict=True)):
         raise ImageError(f"--out {out} is the inputs' own folder: results would replace them; give another one")
-    predictor = Run.open(run).predictor(checkpoint)
+    predictor = Run.open(run).predictor(checkpoint.value)
     for path in inputs:
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file")
+            what = "is a folder; name the images in it" if path.is_dir() else "no such file"
+            raise FileNotFoundError(f"{path}: {what}")
+    if out.exists() and not out.is_dir():
+        raise ImageError(f"--out {out}: is a file; give a folder")
     out.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
     for path, name in track(
@@ -91,19 +96,13 @@ def _write(path: Path, array: np.ndarray, classes: int) -> None:
     # A palette makes class numbers visible, and leaves them as they are for whoever reads the file.
     from PIL import Image
 
+    from minifcn.training.figures import class_colours
+
     image = Image.fromarray(array).convert("P")
-    image.putpalette(_palette(classes))
+    image.putpalette(np.round(255 * class_colours(classes)).astype(int).ravel().tolist())
     image.frombytes(array.tobytes())
     with replacing(path) as temporary:
         image.save(temporary, format="PNG")
-
-
-def _palette(classes: int) -> list[int]:
-    """Red, green, blue of each class, from matplotlib's tab20: black first, then colours that tell apart."""
-    from matplotlib import colormaps
-
-    colours = colormaps["tab20"](np.arange(classes - 1) % 20)[:, :3]
-    return np.round(255 * np.concatenate([np.zeros((1, 3)), colours])).astype(int).ravel().tolist()
 
 
 def as_images(array: np.ndarray, channels: int) -> tuple[np.ndarray, bool]:
@@ -120,14 +119,15 @@ def as_images(array: np.ndarray, channels: int) -> tuple[np.ndarray, bool]:
         array = array[..., None]
     if not stacked:
         array = array[None]
-    if array.shape[-1] == 4 and channels in (1, 3):
+    given = array.shape[-1]
+    if given == 4 and channels in (1, 3):
         array = array[..., :3]  # transparency is no colour
     if array.shape[-1] == 3 and channels == 1 and (array == array[..., :1]).all():
         array = array[..., :1]  # a grey image that was stored as colour
     if array.shape[-1] != channels:
         kind = {1: "grey", 3: "colour"}
         raise ValueError(
-            f"has {array.shape[-1]} channels, the network was trained on {channels}; convert it to "
+            f"has {given} channels, the network was trained on {channels}; convert it to "
             f"{kind.get(channels, f'{channels} channels')} first"
         )
     return array, stacked

@@ -2,44 +2,46 @@
 
 from __future__ import annotations
 
+import inspect
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-Optional = typer.Option
+option = typer.Option
 
 
 def train(
     dataset: Annotated[
         str, typer.Argument(help="What to train on: synthetic, isbi or mnist.", metavar="DATASET", show_default=False)
     ],
-    data: Annotated[Path | None, Optional(help="Folder that holds the dataset's files.")] = None,
-    download: Annotated[bool, Optional("--download", help="Fetch the official files if they are missing.")] = False,
-    model: Annotated[str | None, Optional(help="Which network (default: unet).")] = None,
-    out: Annotated[Path | None, Optional(help="Folder of the run (default: runs/DATASET).")] = None,
-    steps: Annotated[int | None, Optional(min=1, help="Number of optimiser steps (default: the dataset's).")] = None,
+    data: Annotated[Path | None, option(help="Folder that holds the dataset's files.")] = None,
+    download: Annotated[bool, option("--download", help="Fetch the official files if they are missing.")] = False,
+    model: Annotated[str | None, option(help="Which network (default: unet).")] = None,
+    out: Annotated[Path | None, option(help="Folder of the run (default: runs/DATASET).")] = None,
+    steps: Annotated[int | None, option(min=1, help="Number of optimiser steps (default: the dataset's).")] = None,
     minutes: Annotated[
-        float | None, Optional(min=0.01, help="Instead of --steps: train for about so long; timed before training.")
+        float | None, option(min=0.01, help="Instead of --steps: train for about so long; timed before training.")
     ] = None,
-    batch: Annotated[int | None, Optional(min=1, help="Images a step.")] = None,
-    crop: Annotated[int | None, Optional(min=0, help="Side of the random crops in pixels; 0: whole images.")] = None,
-    seed: Annotated[int | None, Optional(min=0, help="Of weights, order, crops and dropout (default: 0).")] = None,
-    lr: Annotated[float | None, Optional(help="Highest learning rate.")] = None,
-    loss: Annotated[str | None, Optional(help="cross_entropy, dice or jaccard.")] = None,
+    batch: Annotated[int | None, option(min=1, help="Images a step.")] = None,
+    crop: Annotated[int | None, option(min=0, help="Side of the random crops in pixels; 0: whole images.")] = None,
+    seed: Annotated[int | None, option(min=0, help="Of weights, order, crops and dropout (default: 0).")] = None,
+    lr: Annotated[float | None, option(help="Highest learning rate.")] = None,
+    loss: Annotated[str | None, option(help="cross_entropy, dice or jaccard.")] = None,
     balance: Annotated[
-        bool | None, Optional(help="Weigh classes by their rarity (cross_entropy).", show_default=False)
+        bool | None, option(help="Weigh classes by their rarity (cross_entropy).", show_default=False)
     ] = None,
-    base: Annotated[int | None, Optional(min=1, help="Channels of the network's first level.")] = None,
-    depth: Annotated[int | None, Optional(min=1, help="How often the network halves the image.")] = None,
-    padding: Annotated[str | None, Optional(help="same or valid (as in the U-Net paper).")] = None,
-    norm: Annotated[str | None, Optional(help="none or batch.")] = None,
-    up: Annotated[str | None, Optional(help="transposed, nearest or bilinear.")] = None,
-    down: Annotated[str | None, Optional(help="max or stride.")] = None,
-    dropout: Annotated[float | None, Optional(help="Probability, in the two deepest levels.")] = None,
-    validate_every: Annotated[int | None, Optional(min=1, help="Steps between validations.")] = None,
-    resume: Annotated[bool, Optional("--resume", help="Continue an interrupted run, bit for bit.")] = False,
-    overwrite: Annotated[bool, Optional("--overwrite", help="Replace the run that is in --out.")] = False,
+    base: Annotated[int | None, option(min=1, help="Channels of the network's first level.")] = None,
+    depth: Annotated[int | None, option(min=1, help="How often the network halves the image.")] = None,
+    padding: Annotated[str | None, option(help="same or valid (as in the U-Net paper).")] = None,
+    norm: Annotated[str | None, option(help="none or batch.")] = None,
+    up: Annotated[str | None, option(help="transposed, nearest or bilinear.")] = None,
+    down: Annotated[str | None, option(help="max or stride.")] = None,
+    dropout: Annotated[float | None, option(help="Probability, in the two deepest levels.")] = None,
+    validate_every: Annotated[int | None, option(min=1, help="Steps between validations.")] = None,
+    resume: Annotated[bool, option("--resume", help="Continue an interrupted run, bit for bit.")] = False,
+    overwrite: Annotated[bool, option("--overwrite", help="Replace the run that is in --out.")] = False,
 ) -> None:
     """Train a network and write a run's folder: config, metrics, curves, preview and checkpoints.
 
@@ -75,10 +77,9 @@ def _begin(
     download: bool,
     overwrite: bool,
 ) -> None:
-    from minifcn.data import open_source, statistics
+    from minifcn.data import open_source
     from minifcn.training.config import recipe
-    from minifcn.training.objective import balanced
-    from minifcn.training.progress import Reporter
+    from minifcn.training.progress import ConsoleReporter
     from minifcn.training.run import Run, exclusive, refuse_existing
     from minifcn.training.trainer import Trainer, estimate_steps
 
@@ -87,27 +88,25 @@ def _begin(
     config = recipe(dataset, **changes, options=options)
     train_set = open_source(dataset, config.data, "train", download=download)
     validation_set = open_source(dataset, config.data, "validation", download=download)
-    with Reporter() as reporter:
-        report = _check(config, train_set, validation_set, reporter)
-        mean, std = statistics(train_set)
-        weights = balanced(report.fractions.values()) if config.balance else ()
-        config = config.changed(mean=mean, std=std, class_weights=weights)
+    with ConsoleReporter() as reporter:
+        _check(config, train_set, validation_set, reporter)
         if minutes is not None:
             reporter.note("timing a few steps")
             config = config.changed(
                 steps=estimate_steps(Trainer(Run(folder, config), train_set, validation_set), minutes)
             )
             reporter.note(f"{minutes:g} minutes are about {config.steps} steps")
+        trainer = Trainer(Run(folder, config), train_set, validation_set, reporter)
         with exclusive(folder):
-            run = Run.create(folder, config, overwrite)
-            _finish(Trainer(run, train_set, validation_set, reporter), reporter)
+            trainer.run.begin(overwrite)  # last, so that what cannot be trained leaves no folder behind
+            _finish(trainer, reporter)
 
 
 def _resume(
     folder: Path, dataset: str, changes: dict[str, Any], options: dict[str, Any], minutes: float | None
 ) -> None:
     from minifcn.data import open_source
-    from minifcn.training.progress import Reporter
+    from minifcn.training.progress import ConsoleReporter
     from minifcn.training.run import Run, exclusive
     from minifcn.training.trainer import Trainer
 
@@ -115,10 +114,11 @@ def _resume(
     _check_unchanged(run.config, dataset, changes, options, minutes)
     data = changes["data"] or run.config.data  # the same files may have moved
     train_set, validation_set = open_source(dataset, data, "train"), open_source(dataset, data, "validation")
-    with exclusive(folder), Reporter() as reporter:
+    with exclusive(folder), ConsoleReporter() as reporter:
         trainer = Trainer(run, train_set, validation_set, reporter)
         trainer.resume()
         if trainer.step_number == run.config.steps:
+            trainer.train()  # draws what an interruption may have left undrawn
             reporter.note(f"{folder}: finished already, after {run.config.steps} steps; nothing to resume")
             return
         reporter.note(f"continuing after step {trainer.step_number} of {run.config.steps}")
@@ -129,14 +129,16 @@ def _check_unchanged(
     config: Any, dataset: str, changes: dict[str, Any], options: dict[str, Any], minutes: float | None
 ) -> None:
     """A run continues as it began: another choice would be another run."""
+    from minifcn.models import REGISTRY
     from minifcn.training.config import ConfigError
 
     asked = {"dataset": dataset, **changes, **options}
     del asked["data"]
-    values = {**vars(config), **config.options}
+    defaults = {name: p.default for name, p in inspect.signature(REGISTRY[config.model]).parameters.items()}
+    values = {**vars(config), **defaults, **config.options}
     for name, value in asked.items():
         kept = values.get(name)
-        if value is not None and value != kept and not (name in options and kept is None and value == "none"):
+        if value is not None and value != kept and (value, kept) != ("none", None):
             raise ConfigError(
                 f"--resume continues the run as it began, with {name} {kept}, not {value}; leave the option out, or "
                 "begin a new run in another folder"
@@ -145,7 +147,7 @@ def _check_unchanged(
         raise ConfigError(f"--resume continues the run as it began, up to step {config.steps}; leave --minutes out")
 
 
-def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> Any:
+def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> None:
     """Refuse what cannot be trained on, and say what is odd, before the first step."""
     from minifcn.data import check
     from minifcn.training.build import build_model
@@ -159,7 +161,6 @@ def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> A
         reporter.note(f"{train_set.name}: {line}")
     parameters = sum(parameter.size for parameter in network.parameters())
     reporter.note(f"{config.model}: {parameters:,} parameters; {len(validation_set)} images to validate on")
-    return report
 
 
 def _finish(trainer: Any, reporter: Any) -> None:
@@ -168,11 +169,11 @@ def _finish(trainer: Any, reporter: Any) -> None:
     if trainer.train():
         reporter.note(
             f"done after {trainer.step_number} steps and {trainer.seconds:.0f} s; see {run.folder}/preview.png and "
-            f"curves.png; next: minifcn evaluate {run.folder}"
+            f"curves.png; next: minifcn evaluate {shlex.quote(str(run.folder))}"
         )
         return
     reporter.note(
         f"interrupted; saved after step {trainer.step_number} of {run.config.steps}; "
-        f"continue with: minifcn train {run.config.dataset} --out {run.folder} --resume"
+        f"continue with: minifcn train {run.config.dataset} --out {shlex.quote(str(run.folder))} --resume"
     )
     raise typer.Exit(130)

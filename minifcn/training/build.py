@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from minifcn import models, optim
-from minifcn.data import Compose, Dataset, Loader, Normalised, RandomCrop, RandomFlip, RandomRot90, Transform
+from minifcn.data import (
+    IGNORE_INDEX,
+    Compose,
+    Dataset,
+    Loader,
+    Normalised,
+    RandomCrop,
+    RandomFlip,
+    RandomRot90,
+    Transform,
+    statistics,
+)
 from minifcn.training.config import ConfigError, TrainConfig
+from minifcn.training.objective import balanced
+
+
+def complete(config: TrainConfig, train: Dataset) -> TrainConfig:
+    """The configuration with what the training set decides filled in: statistics of images and weights of classes."""
+    if not config.mean:
+        mean, std = statistics(train)
+        config = config.changed(mean=mean, std=std)
+    if config.balance and not config.class_weights:
+        config = config.changed(class_weights=balanced(class_fractions(train)))
+    return config
 
 
 def build_model(config: TrainConfig, channels: int, classes: int) -> models.Network:
@@ -15,7 +39,9 @@ def build_model(config: TrainConfig, channels: int, classes: int) -> models.Netw
     """
     try:
         return models.create(config.model, in_channels=channels, classes=classes, **config.options)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    except TypeError as error:
         raise ConfigError(f"model {config.model!r}: {error}") from None
 
 
@@ -32,6 +58,16 @@ def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
     return Loader(
         Normalised(dataset, config.normalisation), config.batch, transform=transform, seed=config.seed, drop_last=True
     )
+
+
+def class_fractions(dataset: Dataset) -> list[float]:
+    """The share of each class in the pixels of (at most 200 of) the labels."""
+    chosen = np.linspace(0, len(dataset) - 1, min(len(dataset), 200)).round().astype(int).tolist()
+    counts = np.zeros(dataset.num_classes, np.int64)
+    for index in chosen:
+        label = dataset[index][1]
+        counts += np.bincount(label[label != IGNORE_INDEX].ravel(), minlength=dataset.num_classes)
+    return (counts / max(1, counts.sum())).tolist()
 
 
 def build_schedule(config: TrainConfig, optimizer: optim.Optimizer) -> optim.Schedule:

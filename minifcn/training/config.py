@@ -39,7 +39,7 @@ class TrainConfig:
         clip: largest norm of the gradient; 0 does not limit it.
         seed: of initialisation, order, crops and dropout.
         validate_every: steps between two validations.
-        validation_images: how many images a validation during training looks at; the last one looks at all.
+        validation_images: how many of the validation images are looked at during training.
         normalise: "image", each image by its own mean and standard deviation; or "dataset", all by the dataset's.
         mean: of the training images, by channel; filled in when training begins.
         std: their standard deviation, by channel.

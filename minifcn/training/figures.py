@@ -37,34 +37,67 @@ def draw_curves(path: Path, rows: list[dict[str, float]]) -> None:
 def draw_preview(path: Path, predictor: Predictor, dataset: Dataset, count: int = 3) -> None:
     """Input, truth, probability and errors of ``count`` images, evenly spread, one a row."""
     chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
-    figure = _figure(12, 3.2 * len(chosen))
-    grid = figure.subplots(len(chosen), 4, squeeze=False)
+    panels = 4 if dataset.num_classes == 2 else 5
+    figure = _figure(3 * panels, 3.2 * len(chosen))
+    grid = figure.subplots(len(chosen), panels, squeeze=False)
     for axes, index in zip(grid, chosen.tolist(), strict=True):
         image, label = dataset[index]
         probabilities = predictor(image[None])[0]
         _draw_row(axes, image, label, probabilities, dataset.classes)
         axes[0].set_title(f"input {index}")
+        for panel in axes:
+            panel.set_axis_off()
+    if dataset.num_classes > 2:
+        _draw_legend(figure, dataset.classes)
     _save(figure, path)
 
 
-def _draw_row(axes: Any, image: np.ndarray, label: np.ndarray, probabilities: np.ndarray, classes: Any) -> None:
+def _draw_row(
+    axes: Any, image: np.ndarray, label: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]
+) -> None:
     prediction = probabilities.argmax(axis=-1)
     counted = label != IGNORE_INDEX
+    wrong = counted & (prediction != label)
     binary = len(classes) == 2
-    shown = {"cmap": "gray", "vmin": 0, "vmax": 1} if binary else {"cmap": "tab20", "vmin": 0, "vmax": 19}
     axes[0].imshow(image if image.shape[-1] == 3 else image[..., 0], cmap="gray")
-    axes[1].imshow(np.ma.masked_array(label, ~counted), interpolation="nearest", **shown)
-    axes[1].set_title(f"truth (white: {classes[1]})" if binary else "truth")
+    truth = np.ma.masked_array(label, ~counted)
     if binary:
+        axes[1].imshow(truth, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes[1].set_title(f"truth (white: {classes[1]})")
         axes[2].imshow(probabilities[..., 1], cmap="gray", vmin=0, vmax=1)
         axes[2].set_title(f"P({classes[1]})")
     else:
-        axes[2].imshow(prediction, interpolation="nearest", **shown)
-        axes[2].set_title("most probable class")
-    axes[3].imshow(_errors(image, counted & (prediction != label)))
-    axes[3].set_title(f"errors: {(counted & (prediction != label)).sum() / max(1, counted.sum()):.1%} of pixels")
-    for panel in axes:
-        panel.set_axis_off()
+        for panel, classified, title in ((axes[1], truth, "truth"), (axes[2], prediction, "most probable class")):
+            panel.imshow(
+                classified, cmap=_colours(len(classes)), vmin=-0.5, vmax=len(classes) - 0.5, interpolation="nearest"
+            )
+            panel.set_title(title)
+        axes[3].imshow(probabilities.max(axis=-1), cmap="gray", vmin=0, vmax=1)
+        axes[3].set_title("its probability")
+    axes[-1].imshow(_errors(image, wrong))
+    axes[-1].set_title(f"errors: {wrong.sum() / max(1, counted.sum()):.1%} of pixels")
+
+
+def _draw_legend(figure: Any, classes: tuple[str, ...]) -> None:
+    from matplotlib.patches import Patch
+
+    colours = _colours(len(classes))
+    patches = [Patch(color=colours(number), label=name) for number, name in enumerate(classes)]
+    figure.legend(handles=patches, loc="outside lower center", ncols=min(len(classes), 12))
+
+
+def _colours(classes: int) -> Any:
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(class_colours(classes))
+
+
+def class_colours(classes: int) -> np.ndarray:
+    """(classes, 3) in [0, 1]: black for class 0, then colours that can be told apart; what masks are shown in."""
+    from matplotlib import colormaps
+
+    others = colormaps["tab20"](np.arange(classes - 1) % 20)[:, :3]
+    return np.concatenate([np.zeros((1, 3)), others])
 
 
 def _errors(image: np.ndarray, wrong: np.ndarray) -> np.ndarray:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_LINES = 15.0
 
 
-class Silent:
-    """Says nothing; also what a reporter must provide."""
+class Reporter:
+    """What a training tells; this one says nothing."""
 
-    def __enter__(self) -> Silent:
+    def __enter__(self) -> Reporter:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -36,7 +36,7 @@ class Silent:
         """A validation is done."""
 
 
-class Reporter(Silent):
+class ConsoleReporter(Reporter):
     """Reports on a console: a progress bar if it is a terminal, otherwise a line every 15 seconds."""
 
     def __init__(self, console: Console | None = None):
@@ -48,7 +48,7 @@ class Reporter(Silent):
         self._steps = 0
         self._spoke = time.monotonic()
 
-    def __enter__(self) -> Reporter:
+    def __enter__(self) -> ConsoleReporter:
         return self
 
     def __exit__(self, *exception: object) -> None:

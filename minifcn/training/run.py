@@ -4,6 +4,7 @@
     metrics.csv        a row a report: step, loss, and scores where there was a validation
     curves.png         the same as a picture
     preview.png        input, truth, probability and errors of a few validation images
+    evaluation.json    scores of the finished network, from `minifcn evaluate`
     best.safetensors   the network with the best validation score
     last.safetensors   the network, the optimiser and the random state after the last saved step
 
@@ -29,7 +30,15 @@ from minifcn.predict import Predictor
 from minifcn.training.config import TrainConfig
 
 _MODEL = "model."
-_OURS = ("config.toml", "metrics.csv", "curves.png", "preview.png", "best.safetensors", "last.safetensors")
+_OURS = (
+    "config.toml",
+    "metrics.csv",
+    "curves.png",
+    "preview.png",
+    "best.safetensors",
+    "last.safetensors",
+    "evaluation.json",
+)
 
 
 class RunError(ValueError):
@@ -50,15 +59,24 @@ class Run:
         Raises:
             RunError: the folder already holds a run (unless ``overwrite``), or is a file.
         """
-        folder = Path(folder)
-        if not overwrite:
-            refuse_existing(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in _OURS:
-            (folder / name).unlink(missing_ok=True)
-        run = Run(folder, config)
-        config.save(folder / "config.toml")
+        run = Run(Path(folder), config)
+        run.begin(overwrite)
         return run
+
+    def begin(self, overwrite: bool = False) -> None:
+        """Make the folder that `create` makes, for a run that so far is a plan."""
+        if not overwrite:
+            refuse_existing(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in _OURS:
+            (self.folder / name).unlink(missing_ok=True)
+        self.config.save(self.folder / "config.toml")
+
+    def adopt(self, config: TrainConfig) -> None:
+        """Use a completed configuration, and write it down if the folder has been made."""
+        if config != self.config and (self.folder / "config.toml").exists():
+            config.save(self.folder / "config.toml")
+        self.config = config
 
     @staticmethod
     def open(folder: str | Path) -> Run:
@@ -81,7 +99,7 @@ class Run:
     ) -> None:
         """Write a checkpoint: the model's state, further arrays, and values."""
         arrays = {_MODEL + key: np.asarray(array) for key, array in model.state_dict().items()}
-        save_checkpoint(self.folder / f"{name}.safetensors", {**arrays, **(more or {})}, values)
+        save_checkpoint(self._path(name), {**arrays, **(more or {})}, values)
 
     def restore(self, name: str, model: Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Load a checkpoint's state into the model; return the further arrays and the values.
@@ -90,30 +108,36 @@ class Run:
             FileNotFoundError: there is none.
             CheckpointError: it is damaged, or of another network.
         """
-        path = self.folder / f"{name}.safetensors"
-        arrays, values = load_checkpoint(path)
+        arrays, values = load_checkpoint(self._path(name))
+        self._fill(model, name, arrays)
+        return {key: array for key, array in arrays.items() if not key.startswith(_MODEL)}, values
+
+    def _fill(self, model: Module, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         state = {key.removeprefix(_MODEL): array for key, array in arrays.items() if key.startswith(_MODEL)}
         try:
             model.load_state_dict(state)
         except (KeyError, ValueError, RuntimeError) as error:
-            raise CheckpointError(f"{path}: does not fit the network of config.toml: {error}") from None
-        return {key: array for key, array in arrays.items() if not key.startswith(_MODEL)}, values
+            raise CheckpointError(f"{self._path(name)}: does not fit the network of config.toml: {error}") from None
 
     def has(self, name: str) -> bool:
         """Whether there is a checkpoint of that name."""
-        return (self.folder / f"{name}.safetensors").is_file()
+        return self._path(name).is_file()
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
 
     def predictor(self, checkpoint: str = "best") -> Predictor:
         """The trained network, ready to use."""
         from minifcn.training.build import build_model
 
-        path = self.folder / f"{checkpoint}.safetensors"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: the run has no such checkpoint yet; train on with --resume")
-        _, values = load_checkpoint(path)
+        if not self.has(checkpoint):
+            raise FileNotFoundError(
+                f"{self._path(checkpoint)}: the run has no such checkpoint yet; go on with --resume"
+            )
+        arrays, values = load_checkpoint(self._path(checkpoint))
         classes = tuple(values["classes"])
-        model = build_model(self.config, len(self.config.mean), len(classes))
-        self.restore(checkpoint, model)
+        model = build_model(self.config, values["channels"], len(classes))
+        self._fill(model, checkpoint, arrays)
         return Predictor(model, self.config.normalisation, classes)
 
     # --- metrics ----------------------------------------------------------------------------------------------------
@@ -128,10 +152,13 @@ class Run:
         path = self.folder / "metrics.csv"
         self.rows = []
         if path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    self.rows.append({key: float(value) for key, value in row.items() if value})
-        self.rows = [row for row in self.rows if row["step"] <= step]
+            try:
+                with path.open(newline="", encoding="utf-8") as file:
+                    for row in csv.DictReader(file):
+                        self.rows.append({key: float(value) for key, value in row.items() if value})
+                self.rows = [row for row in self.rows if row["step"] <= step]
+            except (ValueError, KeyError, TypeError):
+                raise RunError(f"{path}: damaged; delete it to go on without what it says of the past") from None
         self._write_rows()
 
     def _write_rows(self) -> None:

@@ -14,16 +14,19 @@ import numpy as np
 from minifcn import optim, random
 from minifcn.data import Dataset
 from minifcn.predict import Predictor
+from minifcn.settings import get_num_threads
 from minifcn.tensor import Tensor
 from minifcn.training import figures
-from minifcn.training.build import build_loader, build_model, build_schedule
-from minifcn.training.evaluation import Evaluation, evaluate
+from minifcn.training.build import build_loader, build_model, build_schedule, complete
+from minifcn.training.config import ConfigError
+from minifcn.training.evaluation import evaluate
 from minifcn.training.objective import crop_to, objective
-from minifcn.training.progress import Silent
+from minifcn.training.progress import Reporter
 from minifcn.training.run import Run
 
 _STEPS_A_ROW = 10  # of metrics.csv
 _SECONDS_BETWEEN_SAVES = 30.0
+_SECONDS_BETWEEN_DRAWINGS = 60.0
 _STATE = "optimizer."
 
 
@@ -39,16 +42,19 @@ class Trainer:
     was not, on the same machine with the same number of threads.
 
     Args:
-        run: the folder and the configuration; its mean and std have been filled in.
+        run: the folder and the configuration, which is completed by what the training set decides.
         train: the training set.
         validation: the validation set.
         reporter: told about everything.
     """
 
-    def __init__(self, run: Run, train: Dataset, validation: Dataset, reporter: Silent | None = None):
-        config = self.config = run.config
+    def __init__(self, run: Run, train: Dataset, validation: Dataset, reporter: Reporter | None = None):
+        if len(validation) == 0:
+            raise ConfigError(f"{validation.name}: holds no images to validate on")
+        config = self.config = complete(run.config, train)
+        run.adopt(config)
         self.run, self.train_set, self.validation_set = run, train, validation
-        self.reporter = reporter or Silent()
+        self.reporter = reporter or Reporter()
         random.manual_seed(config.seed)
         self.model = build_model(config, train.channels, train.num_classes)
         self.loss = objective(config.loss, config.class_weights)
@@ -67,27 +73,32 @@ class Trainer:
         """Train until the last step, or until Ctrl-C; return whether it was the last step.
 
         Raises:
-            TrainingError: the loss became NaN or infinite.
+            TrainingError: the loss or its gradient became NaN or infinite.
         """
-        config, started, saved = self.config, time.monotonic() - self.seconds, time.monotonic()
+        config, started = self.config, time.monotonic() - self.seconds
         if self.step_number == config.steps:
+            if not (self.run.folder / "preview.png").exists():  # killed between the last step and the drawing
+                self.draw()
             return True
         self.reporter.begin(self.step_number, config.steps)
-        with _StopRequest() as stop:
+        saved = drawn = tick = time.monotonic()
+        with _StopRequest(self.reporter) as stop:
             for images, labels in self.loader.batches(self.step_number, config.steps):
-                tick = time.monotonic()
-                loss = self._step(images, labels)
+                self._losses.append(self._step(images, labels))
                 self.step_number += 1
                 self.seconds = time.monotonic() - started
-                self._losses.append(loss)
-                self.reporter.step(self.step_number, loss, len(images) / (time.monotonic() - tick))
+                self.reporter.step(self.step_number, self._losses[-1], len(images) / (time.monotonic() - tick))
                 validated = self._report()
                 if stop.requested or validated or time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
                     self._save()
                     saved = time.monotonic()
+                if validated and time.monotonic() - drawn > _SECONDS_BETWEEN_DRAWINGS:
+                    self.draw()
+                    drawn = time.monotonic()
                 if stop.requested:
                     break
-        self._draw()
+                tick = time.monotonic()
+        self.draw()
         return self.step_number == config.steps
 
     def _step(self, images: np.ndarray, labels: np.ndarray) -> float:
@@ -98,24 +109,25 @@ class Trainer:
         loss = self.loss(logits, crop_to(labels, logits.shape[1:3]))
         value = float(loss.item())
         if not math.isfinite(value):
-            self._refuse(value)
+            self._refuse("loss", value)
         self.optimizer.zero_grad()
         loss.backward()
-        if self.config.clip:
-            optim.clip_grad_norm(self.model.parameters(), self.config.clip)
+        norm = optim.clip_grad_norm(self.model.parameters(), self.config.clip or math.inf)
+        if not math.isfinite(norm):  # before it gets into the weights, and from there into a checkpoint
+            self._refuse("gradient's norm", norm)
         self.optimizer.step()
         return value
 
     def _rate(self, step: int) -> float:
         return self.schedule.lr(step, self.config.lr)
 
-    def _refuse(self, loss: float) -> None:
+    def _refuse(self, what: str, value: float) -> None:
         indices = ", ".join(str(index) for index in self.loader.indices(self.step_number))
         rate = self._rate(self.step_number)
         raise TrainingError(
-            f"the loss became {loss} at step {self.step_number + 1} (images {indices} of {self.train_set.name}; "
-            f"learning rate {rate:.2g}); try a lower one, such as --lr {self.config.lr / 10:.1g}; the last checkpoint "
-            "is intact"
+            f"the {what} became {value} at step {self.step_number + 1} (images {indices} of {self.train_set.name}; "
+            f"learning rate {rate:.2g}); try a lower one, such as --lr {self.config.lr / 10:.1g}"
+            + ("; the last checkpoint is intact" if self.run.has("last") else "")
         )
 
     # --- reports ----------------------------------------------------------------------------------------------------
@@ -135,7 +147,9 @@ class Trainer:
         }
         self._losses = []
         if validate:
-            scores = self._validate(None if last else self.config.validation_images).scalars()
+            # The same images every time: "best" compares scores.
+            limit = self.config.validation_images
+            scores = evaluate(self.predictor, self.validation_set, limit, progress=self.reporter.validating).scalars()
             row |= {f"val_{name}": score for name, score in scores.items() if math.isfinite(score)}
             self.reporter.validated(self.step_number, scores)
             if scores["mean_iou"] > self.best:
@@ -144,10 +158,8 @@ class Trainer:
         self.run.report(row)
         return validate
 
-    def _validate(self, limit: int | None) -> Evaluation:
-        return evaluate(self.predictor, self.validation_set, limit, progress=self.reporter.validating)
-
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Draw curves.png and preview.png."""
         figures.draw_curves(self.run.folder / "curves.png", self.run.rows)
         figures.draw_preview(self.run.folder / "preview.png", self.predictor, self.validation_set)
 
@@ -161,6 +173,11 @@ class Trainer:
             random.set_state(values["random"])
             self.step_number, self.best = values["step"], values["best"]
             self.seconds, self._losses = values["seconds"], values["losses"]
+            if values["threads"] != get_num_threads():
+                self.reporter.note(
+                    f"warning: the run used {values['threads']} threads, this process uses {get_num_threads()}: sums "
+                    "will be rounded differently; NUMBA_NUM_THREADS sets their number"
+                )
         self.run.keep_rows_until(self.step_number)
 
     def _save(self) -> None:
@@ -176,6 +193,8 @@ class Trainer:
             "losses": self._losses,
             "random": random.get_state(),
             "classes": list(self.train_set.classes),
+            "channels": self.train_set.channels,
+            "threads": get_num_threads(),
         }
 
 
@@ -196,8 +215,9 @@ def estimate_steps(trainer: Trainer, minutes: float, timed: int = 8) -> int:
 class _StopRequest:
     """Turns the first Ctrl-C (or SIGTERM) into a request to stop after the step; the second one interrupts at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, reporter: Reporter) -> None:
         self.requested = False
+        self.reporter = reporter
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> _StopRequest:
@@ -216,6 +236,7 @@ class _StopRequest:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+        self.reporter.note("stopping after this step; once more to stop at once, without saving")
 
 
 # An optimiser's state is {"state": {parameter: {name: array or number}}, "param_groups": [...]}. Arrays go into the

@@ -124,8 +124,9 @@ def test_evaluate_prints_scores_beside_baselines_and_writes_them(run: Path, invo
     for word in ("mean iou", "v rand", "v info", "pixel error", "raw threshold", "Gaussian, threshold"):
         assert word in output
     scores = json.loads((run / "evaluation.json").read_text())
-    assert 0.0 <= scores["unet (best)"]["v_rand"] <= 1.0
-    assert scores.keys() == {"unet (best)", "raw threshold", "Gaussian, threshold"}
+    assert (scores["checkpoint"], scores["split"]) == ("best", "validation")
+    assert 0.0 <= scores["scores"]["unet"]["v_rand"] <= 1.0
+    assert scores["scores"].keys() == {"unet", "raw threshold", "Gaussian, threshold"}
 
 
 def test_info_shows_versions_and_the_cache(invoke: Invoke) -> None:

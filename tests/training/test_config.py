@@ -18,7 +18,8 @@ def test_changes_replace_a_recipe_one_by_one() -> None:
     config = recipe("isbi", batch=2, lr=None, options={"base": 8, "depth": None})
     assert config.batch == 2
     assert config.lr == RECIPES["isbi"].lr
-    assert config.options == {"base": 8, "depth": RECIPES["isbi"].options["depth"]}
+    assert config.options == {**RECIPES["isbi"].options, "base": 8}
+    assert "norm" not in recipe("isbi", options={"norm": "none"}).options
 
 
 def test_an_unknown_dataset_is_named_with_what_there_is() -> None:

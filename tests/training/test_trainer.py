@@ -8,14 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from small_data import write_isbi
 
-from minifcn.data import ArrayDataset
+import minifcn as mf
+from minifcn.data import ArrayDataset, Subset
 from minifcn.io import load_checkpoint
-from minifcn.training import Run, RunError, TrainConfig, Trainer, TrainingError
-from minifcn.training.progress import Silent
+from minifcn.training import ConfigError, Reporter, Run, RunError, TrainConfig, Trainer, TrainingError
 from minifcn.training.run import exclusive
 
 CLASSES = ("membrane", "interior")
@@ -47,11 +48,11 @@ def config(**changes: object) -> TrainConfig:
     return standard.changed(**changes)
 
 
-def trainer(folder: Path, dataset: ArrayDataset, reporter: Silent | None = None, **changes: object) -> Trainer:
+def trainer(folder: Path, dataset: ArrayDataset, reporter: Reporter | None = None, **changes: object) -> Trainer:
     return Trainer(Run.create(folder, config(**changes)), dataset, dataset, reporter)
 
 
-class StopAt(Silent):
+class StopAt(Reporter):
     """Sends this process Ctrl-C once a step is done."""
 
     def __init__(self, step: int) -> None:
@@ -207,3 +208,68 @@ def test_metrics_hold_every_class_by_name(tmp_path: Path, dataset: ArrayDataset)
         header
     )
     json.dumps(load_checkpoint(tmp_path / "run" / "last.safetensors")[1], allow_nan=False)
+
+
+def test_an_infinite_gradient_stops_before_it_reaches_a_checkpoint(tmp_path: Path, dataset: ArrayDataset) -> None:
+    class Poison(Reporter):
+        def step(self, step: int, loss: float, images_a_second: float) -> None:
+            if step == 12:
+                parameter = next(iter(doomed.model.parameters()))
+                parameter.register_hook(lambda gradient: gradient * np.inf)
+
+    doomed = trainer(tmp_path / "run", dataset, Poison())
+    with pytest.raises(TrainingError, match=r"gradient's norm became (nan|inf) at step 13 .*last checkpoint is intact"):
+        doomed.train()
+    arrays, values = load_checkpoint(tmp_path / "run" / "last.safetensors")
+    assert values["step"] == 10
+    assert all(np.isfinite(array).all() for array in arrays.values())
+
+
+def test_a_finished_run_that_was_killed_while_drawing_draws_when_resumed(tmp_path: Path, dataset: ArrayDataset) -> None:
+    trainer(tmp_path / "run", dataset, steps=10).train()
+    (tmp_path / "run" / "preview.png").unlink()
+    resumed = Trainer(Run.open(tmp_path / "run"), dataset, dataset)
+    resumed.resume()
+    assert resumed.train()
+    assert (tmp_path / "run" / "preview.png").exists()
+
+
+def test_another_number_of_threads_is_said_when_resuming(tmp_path: Path, dataset: ArrayDataset) -> None:
+    notes: list[str] = []
+
+    class Listening(Reporter):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    trainer(tmp_path / "run", dataset, steps=10).train()
+    before = mf.get_num_threads()
+    if numba.config.NUMBA_NUM_THREADS == 1:
+        pytest.skip("Numba may use only one thread here")
+    mf.set_num_threads(2 if before == 1 else 1)
+    try:
+        Trainer(Run.open(tmp_path / "run"), dataset, dataset, Listening()).resume()
+    finally:
+        mf.set_num_threads(before)
+    assert "sums will be rounded differently" in notes[0]
+
+
+def test_what_the_training_set_decides_is_filled_in_and_written_down(tmp_path: Path, dataset: ArrayDataset) -> None:
+    options = {"balance": True, "normalise": "dataset", "mean": (), "std": ()}
+    completed = trainer(tmp_path / "run", dataset, **options).config
+    assert completed == TrainConfig.load(tmp_path / "run" / "config.toml")
+    assert completed.mean[0] == pytest.approx(np.mean([image.mean() for image, _ in dataset]), abs=1e-5)
+    share = np.mean([label.mean() for _, label in dataset])
+    assert completed.class_weights == pytest.approx((0.5 / (1 - share), 0.5 / share), rel=1e-5)
+
+
+def test_damaged_metrics_are_named(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", config())
+    (run.folder / "metrics.csv").write_text("step,loss\nx,y\n")
+    with pytest.raises(RunError, match=r"metrics\.csv: damaged"):
+        run.keep_rows_until(3)
+
+
+def test_an_empty_validation_set_is_refused(tmp_path: Path, dataset: ArrayDataset) -> None:
+    nothing = Subset(dataset, [])
+    with pytest.raises(ConfigError, match="holds no images to validate on"):
+        Trainer(Run(tmp_path / "run", config()), dataset, nothing)
