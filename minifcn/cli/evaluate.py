@@ -22,6 +22,7 @@ class Checkpoint(enum.StrEnum):
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.", metavar="RUN", show_default=False)],
     data: Annotated[Path | None, typer.Option(help="Folder of the dataset, if it has moved.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch the official files if they are missing.")] = False,
     checkpoint: Annotated[Checkpoint, typer.Option(help="Which of the run's networks.")] = Checkpoint.best,
     split: Annotated[
         str | None, typer.Option(help="train, validation or test (default: test where the dataset has one).")
@@ -48,7 +49,7 @@ def evaluate(
         )
     predictor = opened.predictor(checkpoint.value)
     split = split or SOURCES[config.dataset].scored
-    dataset = open_source(config.dataset, str(data) if data else config.data, split)
+    dataset = open_source(config.dataset, str(data) if data else config.data, split, download=download)
     membranes = dataset.classes == _MEMBRANES
     scores = _score(predictor, dataset, membranes)
     rows = {config.model: scores}

@@ -4,7 +4,8 @@ Most failed trainings fail before they begin: masks of 0 and 255 where classes a
 images whose size the network cannot take, a class that never occurs. All of this can be seen in the data.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,10 @@ from minifcn.data.dataset import Dataset, Image, Label
 from minifcn.data.masks import IGNORE_INDEX
 
 SizeRule = Callable[[int, int], str | None]
-"""A network's rule for (height, width): None where it takes the size, otherwise the sentence that says why not."""
+"""A network's rule for (height, width): None where it takes the size, otherwise why not.
+
+One line, or one for the height and one for the width.
+"""
 
 _DOMINANT = 0.95  # a class that fills more of the pixels than this is worth a word
 
@@ -77,7 +81,7 @@ def check(
     looked_at = _spread(len(dataset), samples)
     counts = np.zeros(dataset.num_classes, np.int64)
     shapes: dict[tuple[int, int, int], None] = {}  # a set that remembers its order
-    notes = dict.fromkeys(dataset.notes)
+    remarks: defaultdict[str, list[str]] = defaultdict(list)  # kind -> the images that it is said of
     for index in looked_at:
         image, label = dataset[index]
         where = f"{dataset.name}: image {index}"
@@ -86,10 +90,11 @@ def check(
         height, width = image.shape[:2]
         _check_size(where, (height, width), crop, network_size_error)
         shapes[height, width, image.shape[2]] = None
-        notes.update(dict.fromkeys(_remarks(index, image, crop)))
-    notes.update(dict.fromkeys(_judge_classes(dataset, counts, len(looked_at))))
+        for kind, example in _remarks(image, crop):
+            remarks[kind].append(f"image {index} of {example}")
+    notes = [*dataset.notes, *_sum_up(remarks, len(looked_at)), *_judge_classes(dataset, counts, len(looked_at))]
     fractions = dict(zip(dataset.classes, (counts / counts.sum()).tolist(), strict=True))
-    return Report(len(looked_at), tuple(shapes), fractions, tuple(notes))
+    return Report(len(looked_at), tuple(shapes), fractions, tuple(dict.fromkeys(notes)))
 
 
 def _spread(length: int, samples: int | None) -> list[int]:
@@ -148,23 +153,38 @@ def _mend(values: list[int], stray: int) -> str:
 
 
 def _check_size(where: str, size: tuple[int, int], crop: tuple[int, int] | None, rule: SizeRule | None) -> None:
-    problem = rule(*(crop or size)) if rule else None
-    if problem:
-        raise DataError(f"crops of {crop[0]}x{crop[1]}: {problem}" if crop else f"{where}: {problem}")
+    height, width = crop or size
+    if problem := rule(height, width) if rule else None:
+        lines = problem.splitlines()
+        # Of a square, the width's line would repeat the height's.
+        said = lines[0] if height == width else "; ".join(lines)
+        raise DataError(f"crops of {height}x{width}: {said}" if crop else f"{where}: {said}")
 
 
-def _remarks(index: int, image: Image, crop: tuple[int, int] | None) -> list[str]:
-    """Return what is odd about one image, but no reason to refuse it."""
-    remarks = []
+def _remarks(image: Image, crop: tuple[int, int] | None) -> Iterator[tuple[str, str]]:
+    """Yield what is odd about one image, but no reason to refuse it: the kind of remark (see `_sum_up`), the fact."""
     low, high = float(image.min()), float(image.max())
     if low < 0 or high > 1:
-        remarks.append(f"image {index} holds values from {low:g} to {high:g}: networks here expect 0 to 1")
+        yield "{} outside the range of 0 to 1 that networks here expect, {}", f"{low:g} to {high:g}"
     if low == high:
-        remarks.append(f"image {index} is {low:g} all over")
-    if crop and (image.shape[0] < crop[0] or image.shape[1] < crop[1]):
-        size = f"{image.shape[0]}x{image.shape[1]}"
-        remarks.append(f"image {index} is {size}, smaller than the crop of {crop[0]}x{crop[1]}: padded, uncounted")
-    return remarks
+        yield "{} the same all over, {}", f"{low:g}"
+    height, width = image.shape[:2]
+    if crop and (height < crop[0] or width < crop[1]):
+        yield f"{{}} smaller than the crop of {crop[0]}x{crop[1]}, {{}}: padded, uncounted", f"{height}x{width}"
+
+
+def _sum_up(remarks: dict[str, list[str]], total: int) -> list[str]:
+    """Return one sentence a kind of remark, however many images it is said of.
+
+    >>> _sum_up({"{} too dark, {}": ["image 3 of 0.1", "image 7 of 0.2"]}, 10)
+    ['2 of 10 images are too dark, such as image 3 of 0.1']
+    """
+    return [
+        kind.format(
+            f"{len(examples)} of {total} images {'is' if len(examples) == 1 else 'are'}", f"such as {examples[0]}"
+        )
+        for kind, examples in remarks.items()
+    ]
 
 
 def _judge_classes(dataset: Dataset, counts: NDArray[np.int64], images: int) -> list[str]:

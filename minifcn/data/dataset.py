@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn.data.masks import map_binary_masks
+from minifcn.io import to_float
 
 Image = NDArray[np.float32]
 Label = NDArray[np.int64]
@@ -68,24 +69,19 @@ def normalise_index(index: int, length: int, name: str) -> int:
 def as_image(pixels: ArrayLike) -> Image:
     """Return pixels as files hold them as an image: float32 (H, W, C).
 
-    Unsigned integers are divided by their type's largest value, which brings them to [0, 1]; floats are kept. A grey
-    image (H, W) gets its channel axis.
+    Booleans, uint8 and uint16 are scaled to [0, 1] by `minifcn.io.to_float`; floats are kept, whatever their range: it
+    is for `check` to say what is odd about them. A grey image (H, W) gets its channel axis.
 
     >>> as_image(np.array([[0, 255]], np.uint8)).tolist()
     [[[0.0], [1.0]]]
 
     Raises:
-        ValueError: the array has neither two nor three axes.
-        TypeError: the type is neither an unsigned integer, nor a boolean, nor a float: its range is unknown.
+        ValueError: the array has neither two nor three axes, or is of integers whose range is unknown.
     """
     pixels = np.asarray(pixels)
     if pixels.ndim not in (2, 3):
         raise ValueError(f"image: expected (height, width) or (height, width, channels), got shape {pixels.shape}")
-    if pixels.dtype.kind not in "ufb":
-        raise TypeError(f"image: expected unsigned integers, booleans or floats, got {pixels.dtype}: convert to uint8")
-    image = pixels.astype(np.float32)
-    if pixels.dtype.kind == "u":
-        image /= np.float32(np.iinfo(pixels.dtype).max)
+    image = pixels.astype(np.float32) if pixels.dtype.kind == "f" else to_float(pixels)
     return image if image.ndim == 3 else image[:, :, None]
 
 
@@ -145,16 +141,19 @@ class ArrayDataset(Dataset):
         return as_image(self._images[index]), self._labels[index].copy()
 
 
-class _Derived(Dataset):
-    """A dataset made of another, with its name, classes, channels and notes."""
+class Derived(Dataset):
+    """A dataset made of another, with its name, classes, channels, notes and, unless a subclass says so, length."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self.name, self.classes, self.channels = dataset.name, dataset.classes, dataset.channels
         self.notes = dataset.notes
 
+    def __len__(self) -> int:
+        return len(self.dataset)
 
-class Cached(_Derived):
+
+class Cached(Derived):
     """A dataset whose samples are kept in memory once they were asked for: what is slow to make is made once.
 
     The arrays are read-only, because all who ask get the same.
@@ -163,9 +162,6 @@ class Cached(_Derived):
     def __init__(self, dataset: Dataset) -> None:
         super().__init__(dataset)
         self._samples: dict[int, Sample] = {}
-
-    def __len__(self) -> int:
-        return len(self.dataset)
 
     def __getitem__(self, index: int) -> Sample:
         index = normalise_index(index, len(self), self.name)
@@ -177,7 +173,7 @@ class Cached(_Derived):
         return self._samples[index]
 
 
-class Subset(_Derived):
+class Subset(Derived):
     """Some samples of a dataset, in the order given: sample i is `dataset[indices[i]]`.
 
     Raises:

@@ -1,6 +1,7 @@
 """Where data sets lie on disk, and how the official files get there: only when asked for, checked, and never by halves.
 
-Nothing here is fetched by itself: without `download=True`, a missing file is an error that says where to get it.
+Nothing here is fetched by itself: without `download=True` (`--download` on the command line), a missing file is an
+error that says where to get it.
 """
 
 import os
@@ -49,8 +50,9 @@ def dataset_root(root: str | os.PathLike[str] | None, name: str) -> Path:
 def missing_file(path: Path, dataset: str, url: str) -> FileNotFoundError:
     """Return the error for a file that is not there: what, where it was looked for, where to get it."""
     return FileNotFoundError(
-        f"{dataset}: {path.name} not found in {path.parent}: fetch it with download=True, or get it from {url} and put "
-        f"it there; root=... or ${_HOME_VARIABLE} name another folder"
+        f"{dataset}: {path.name} not found in {path.parent}: fetch it with --download (in Python: download=True), or "
+        f"get it from {url} and put it there; --data FOLDER (in Python: root=...) or ${_HOME_VARIABLE} name another "
+        "folder"
     )
 
 
@@ -150,7 +152,10 @@ def _verify(path: Path, file: OfficialFile, otherwise: str) -> None:
 
 
 def _delete_it(path: Path) -> str:
-    return f"{path} is damaged, or not the official file: delete it to fetch it again, or leave out download=True"
+    return (
+        f"{path} is damaged, or not the official file: delete it to fetch it again, or leave out --download (in "
+        "Python: download=True)"
+    )
 
 
 class _Progress:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from minifcn.data.dataset import Dataset, Sample, as_image, normalise_index
 from minifcn.data.download import OfficialFile, dataset_root, fetch_from_zip, missing_file
+from minifcn.io import read_image
 
 ISBI2012_URL = "https://downloads.imagej.net/ISBI-2012-challenge.zip"
 _VOLUME = OfficialFile("train-volume.tif", "sha256:c42268d985d224aafa2de75a3f071088ba05eb557ee16425b75cdb5aa5ead2c2")
@@ -57,7 +58,7 @@ class ISBI2012(Dataset):
             raise ValueError(f"isbi: expected foreground 'interior' or 'membrane', got {foreground!r}")
         self.foreground = foreground
         self.classes = ("membrane", "interior") if foreground == "interior" else ("interior", "membrane")
-        self.notes = (f"isbi: label 255 is cell interior, 0 is membrane: mapped to class 1 = {foreground}",)
+        self.notes = (f"label 255 is cell interior, 0 is membrane: mapped to class 1 = {foreground}",)
         volume, labels = _read(dataset_root(root, "isbi2012"), download, url)
         self.sections = _section_numbers(sections, len(volume))
         self._volume, self._labels = volume, labels
@@ -100,7 +101,7 @@ def _read(folder: Path, download: bool, url: str) -> tuple[NDArray[np.uint8], ND
             if not download:
                 raise missing_file(path, "isbi", url)
             fetch_from_zip((_VOLUME, _LABELS), url, folder)
-    volume, labels = (_read_stack(path) for path in paths)
+    volume, labels = _read_stack(paths[0]), _read_stack(paths[1], labels=True)
     if volume.shape != labels.shape:
         raise ValueError(f"{paths[1]}: shape {labels.shape}, but {paths[0].name} has {volume.shape}")
     if stray := sorted(set(np.unique(labels).tolist()) - {0, _FILE_INTERIOR}):
@@ -108,13 +109,8 @@ def _read(folder: Path, download: bool, url: str) -> tuple[NDArray[np.uint8], ND
     return volume, labels
 
 
-def _read_stack(path: Path) -> NDArray[np.uint8]:
-    import tifffile
-
-    try:
-        stack = tifffile.imread(path)
-    except (tifffile.TiffFileError, ValueError) as error:
-        raise ValueError(f"{path}: not a TIFF stack, or a damaged one: {error}") from error
+def _read_stack(path: Path, labels: bool = False) -> NDArray[np.uint8]:
+    stack = read_image(path, labels)
     if stack.ndim == 2:  # a stack of one section is read without its first axis
         stack = stack[None]
     if stack.ndim != 3 or stack.dtype != np.uint8:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.data.dataset import Dataset, Sample
+from minifcn.data.dataset import Dataset, Derived, Sample
 
 _STATISTICS_IMAGES = 200  # more would not change mean and standard deviation in the third digit
 
@@ -40,16 +40,12 @@ class Normalisation:
         return ((images - mean) * scale).astype(np.float32)
 
 
-class Normalised(Dataset):
+class Normalised(Derived):
     """A dataset whose images are normalised, before anything is cut out of them."""
 
     def __init__(self, dataset: Dataset, normalise: Normalisation) -> None:
-        self.dataset, self.normalise = dataset, normalise
-        self.name, self.classes, self.channels = dataset.name, dataset.classes, dataset.channels
-        self.notes = dataset.notes
-
-    def __len__(self) -> int:
-        return len(self.dataset)
+        super().__init__(dataset)
+        self.normalise = normalise
 
     def __getitem__(self, index: int) -> Sample:
         image, label = self.dataset[index]

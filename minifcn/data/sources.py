@@ -1,13 +1,13 @@
-"""The data sets that the command line knows by name, each with its training and validation part."""
+"""The data sets that the command line knows by name, each in its parts: training, validation and, perhaps, test."""
 
 import difflib
 import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from minifcn.data.dataset import Cached, Dataset
+from minifcn.data.dataset import Cached, Dataset, split
 from minifcn.data.isbi import ISBI2012
-from minifcn.data.mnist import MNISTSegmentation
+from minifcn.data.mnist import MNIST, MNISTSegmentation
 from minifcn.data.synthetic import SyntheticMembranes
 
 Root = str | os.PathLike[str] | None
@@ -18,7 +18,7 @@ class Source(NamedTuple):
 
     Attributes:
         summary: one line for a list of sources.
-        splits: the parts it has.
+        splits: the parts it has, all of them with labels and no two with an image in common.
         open: called with (root, split, download); `split` is one of `splits`.
     """
 
@@ -26,22 +26,45 @@ class Source(NamedTuple):
     splits: tuple[str, ...]
     open: Callable[[Root, str, bool], Dataset]
 
+    @property
+    def scored(self) -> str:
+        """The part that a finished network is scored on: "test" where there is one, otherwise "validation".
 
-def _synthetic(root: Root, split: str, download: bool) -> Dataset:
+        Validation images had a say in training: they chose the best checkpoint.
+
+        >>> SOURCES["mnist"].scored, SOURCES["isbi"].scored
+        ('test', 'validation')
+        """
+        return "test" if "test" in self.splits else "validation"
+
+
+def _synthetic(root: Root, part: str, download: bool) -> Dataset:
     """Nothing lies on disk: `root` and `download` say nothing here."""
     # A section takes some 40 ms to draw, which a small network would wait for in every epoch but the first.
-    count, seed = {"train": (64, 0), "validation": (8, 1), "test": (8, 2)}[split]
+    count, seed = {"train": (64, 0), "validation": (8, 1), "test": (8, 2)}[part]
     return Cached(SyntheticMembranes(count, size=256, seed=seed))
 
 
-def _isbi(root: Root, split: str, download: bool) -> Dataset:
-    sections = {"train": slice(0, 20), "validation": slice(20, None)}[split]
-    return ISBI2012(root, sections, download=download)
+def _isbi(root: Root, part: str, download: bool) -> Dataset:
+    stack = ISBI2012(root, download=download)
+    count = len(stack)
+    return _hold_out(stack, count - 20 if count > 20 else count // 5, part)
 
 
-def _mnist(root: Root, split: str, download: bool) -> Dataset:
-    # MNIST has no third part. 32 pixels a side instead of 28: five halvings instead of two.
-    return MNISTSegmentation(root, "train" if split == "train" else "test", size=32, download=download)
+def _mnist(root: Root, part: str, download: bool) -> Dataset:
+    if download:
+        MNIST(root, "test", download=True)  # with the others, so that evaluation finds it
+    # 32 pixels a side instead of 28: five halvings instead of two.
+    digits = MNISTSegmentation(root, "test" if part == "test" else "train", size=32, download=download)
+    return digits if part == "test" else _hold_out(digits, len(digits) // 12, part)
+
+
+def _hold_out(dataset: Dataset, count: int, part: str) -> Dataset:
+    """Return the last `count` samples (at least one) for validation, the others for training."""
+    if len(dataset) < 2:
+        raise ValueError(f"{dataset.name}: too few images, {len(dataset)}: training and validation need one each")
+    train, validation = split(dataset, range(len(dataset) - max(1, count), len(dataset)))
+    return train if part == "train" else validation
 
 
 SOURCES: dict[str, Source] = {
@@ -57,17 +80,19 @@ def open_source(name: str, root: Root = None, split: str = "train", *, download:
     """Open a part of a data set by name.
 
     - synthetic: train is 64 images of 256 x 256, validation and test are 8 others each;
-    - isbi: train is sections 0 to 19, validation the rest of the stack (the challenge keeps its test labels);
-    - mnist: train is the official 60,000 digits, validation and test are both the official 10,000.
+    - isbi: train is sections 0 to 19, validation the rest of the stack; of 20 sections or fewer, the last fifth is for
+      validation. The challenge keeps its test labels, so there is no test;
+    - mnist: train is the first 55,000 of the official training digits, validation the last 5,000 (of another number of
+      digits, the last twelfth); test is the official 10,000.
 
     Args:
         name: a key of `SOURCES`.
         root: folder of the files; by default the data set's own folder in `data_home()`.
         split: "train", "validation" or "test".
-        download: fetch what is missing.
+        download: fetch what is missing, for all parts.
 
     Raises:
-        ValueError: no such source, or no such split.
+        ValueError: no such source, no such split, or too few images to hold any out for validation.
         FileNotFoundError: a file is missing.
 
     >>> open_source("synthetic", split="validation")

@@ -6,6 +6,7 @@ safetensors holds nothing but numbers and strings, so that to open a stranger's 
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,14 @@ def save_checkpoint(path: str | Path, arrays: Mapping[str, np.ndarray], values: 
 
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with replacing(path) as temporary:
+        # safetensors puts a file of its own there, for its owner's eyes only: ours says what the umask allows.
+        temporary.touch()
+        mode = stat.S_IMODE(temporary.stat().st_mode)
         try:
             save_file(contiguous, temporary, metadata={_KEY: json.dumps(values)})
         except SafetensorError as error:
             raise OSError(f"{path}: cannot be written: {error}") from error
+        temporary.chmod(mode)
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Images between files and arrays: .tif/.tiff, .png, .jpg/.jpeg, .bmp and .npy.
 
 Arrays are channels-last, as everywhere in minifcn: (H, W), (H, W, C), or a stack (N, H, W) or (N, H, W, C). Values are
-the file's own, in the file's own type: nothing is scaled on reading. `to_float` is the one place that scales.
+the file's own, in the file's own type: nothing is scaled on reading. `to_float` is the one place that scales them to
+0..1.
 """
 
 import logging
@@ -45,7 +46,8 @@ def read_image(path: str | Path, labels: bool = False) -> np.ndarray:
 
     Raises:
         FileNotFoundError: no such file.
-        ImageError: a folder, an unknown suffix, an empty or damaged file, or contents that are no image.
+        ImageError: a folder, an unknown suffix, an empty or damaged file, or contents that are no image or hold no
+            pixels.
     """
     path = Path(path)
     if path.is_dir():
@@ -64,6 +66,8 @@ def read_image(path: str | Path, labels: bool = False) -> np.ndarray:
             raise ImageError(f"{path}: {_explain(suffix, error)}") from error
     if image.ndim not in (2, 3, 4) or image.dtype.kind not in "biuf":
         raise ImageError(f"{path}: {image.dtype} of shape {image.shape} is no image, which has 2 to 4 axes of numbers")
+    if image.size == 0:
+        raise ImageError(f"{path}: holds no pixels: its shape is {image.shape}")
     return image.astype(image.dtype.newbyteorder("="), copy=False)
 
 
@@ -82,12 +86,12 @@ def to_float(image: np.ndarray) -> np.ndarray:
     image = np.asarray(image)
     if image.dtype == np.bool_:
         return image.astype(np.float32)
-    if image.dtype in (np.uint8, np.uint16):
+    if image.dtype.kind == "u" and image.dtype.itemsize <= 2:  # of either byte order
         return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
     if image.dtype.kind == "f":
-        _check_unit_range("to_float: floating-point image", image)
+        _check_unit_range("floating-point image", image)
         return image.astype(np.float32, copy=False)
-    raise ImageError(f"to_float: no standard range for {image.dtype}; divide by the largest possible value yourself")
+    raise ImageError(f"{image.dtype} pixels have no standard range; divide by the largest possible value yourself")
 
 
 def write_image(path: str | Path, array: np.ndarray, stack: bool | None = None) -> None:

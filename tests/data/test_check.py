@@ -109,6 +109,27 @@ def test_sizes_that_the_network_cannot_take():
         check(dataset, multiple_of_four, crop=(3, 4))
 
 
+@pytest.mark.parametrize(
+    ("crop", "message"),
+    [
+        ((17, 17), "crops of 17x17: height 17 is bad; nearest legal: 16, 32"),
+        ((17, 16), "crops of 17x16: height 17 is bad; nearest legal: 16, 32"),
+        ((17, 18), "crops of 17x18: height 17 is bad; nearest legal: 16, 32; width 18 is bad; nearest legal: 16, 32"),
+    ],
+)
+def test_a_square_that_the_network_cannot_take_is_said_once(crop, message):
+    def rule(height, width):
+        sides = (("height", height), ("width", width))
+        return "\n".join(f"{side} {n} is bad; nearest legal: 16, 32" for side, n in sides if n % 16) or None
+
+    with pytest.raises(DataError) as caught:
+        check(Given((image(), label())), rule, crop)
+    assert str(caught.value) == message
+    with pytest.raises(DataError) as caught:
+        check(Given((image(*crop), label(*crop))), rule)
+    assert str(caught.value) == message.replace(f"crops of {crop[0]}x{crop[1]}", "given: image 0")
+
+
 def notes(*samples, classes=("background", "cell"), **arguments):
     return check(Given(*samples, classes=classes), **arguments).notes
 
@@ -118,13 +139,27 @@ def test_what_is_said():
     assert notes(good, classes=("a", "b", "c")) == (
         "class 'c' does not occur in the 1 images looked at: it cannot be learnt",
     )
-    assert notes((255 * image(), label())) == ("image 0 holds values from 0 to 255: networks here expect 0 to 1",)
-    assert notes((np.full((4, 4, 1), 0.5, np.float32), label())) == ("image 0 is 0.5 all over",)
-    assert notes(good, crop=(4, 9)) == ("image 0 is 4x4, smaller than the crop of 4x9: padded, uncounted",)
+    assert notes((255 * image(), label())) == (
+        "1 of 1 images is outside the range of 0 to 1 that networks here expect, such as image 0 of 0 to 255",
+    )
+    assert notes((np.full((4, 4, 1), 0.5, np.float32), label())) == (
+        "1 of 1 images is the same all over, such as image 0 of 0.5",
+    )
+    assert notes(good, crop=(4, 9)) == (
+        "1 of 1 images is smaller than the crop of 4x9, such as image 0 of 4x4: padded, uncounted",
+    )
     rare = np.ones((10, 10), np.int64)
     rare[0, :2] = 0
     assert notes((image(10, 10), rare)) == (
         "class 'cell' fills 98% of the pixels: judge by Dice or IoU, not by accuracy",
+    )
+
+
+def test_what_is_said_of_many_images_is_said_once():
+    bright, small = (255 * image(9, 9), label(9, 9)), (image(), label())
+    assert notes(bright, small, small, bright, small, crop=(8, 8)) == (
+        "2 of 5 images are outside the range of 0 to 1 that networks here expect, such as image 0 of 0 to 255",
+        "3 of 5 images are smaller than the crop of 8x8, such as image 1 of 4x4: padded, uncounted",
     )
 
 

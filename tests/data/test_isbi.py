@@ -27,7 +27,7 @@ def test_polarity_is_named_and_can_be_turned(stack):
     turned = ISBI2012(stack, foreground="membrane")
     assert turned.classes == ("interior", "membrane")
     assert turned[0][1][0].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
-    assert "255 is cell interior" in turned.notes[0]
+    assert turned.notes == ("label 255 is cell interior, 0 is membrane: mapped to class 1 = membrane",)
     with pytest.raises(ValueError, match="expected foreground 'interior' or 'membrane', got 'cell'"):
         ISBI2012(stack, foreground="cell")
 
@@ -64,8 +64,23 @@ def test_files_that_are_not_the_challenges(stack):
     with pytest.raises(ValueError, match=r"of uint8, found \(4, 6, 8\) of uint16"):
         ISBI2012(stack)
     labels.write_bytes(b"no image at all")
-    with pytest.raises(ValueError, match=r"train-labels\.tif: not a TIFF stack"):
+    with pytest.raises(ValueError, match=r"train-labels\.tif: cannot be read as \.tif"):
         ISBI2012(stack)
+    tifffile.imwrite(labels, np.zeros((6, 8, 3), np.uint8), photometric="rgb")
+    with pytest.raises(ValueError, match=r"train-labels\.tif: a label map has one channel, this image has 3"):
+        ISBI2012(stack)
+
+
+def test_a_stack_cut_short_is_one_clear_error(stack, capsys):
+    volume = stack / "train-volume.tif"
+    with tifffile.TiffWriter(volume) as tiff:
+        for page in np.zeros((4, 64, 64), np.uint8):
+            tiff.write(page, contiguous=False, metadata=None, photometric="minisblack")
+    volume.write_bytes(volume.read_bytes()[:-5000])
+    with pytest.raises(ValueError, match=r"train-volume\.tif: .*damaged") as caught:
+        ISBI2012(stack)
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_real_isbi(real_data):

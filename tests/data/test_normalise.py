@@ -37,7 +37,8 @@ def test_the_datasets_statistics_give_the_dataset_mean_0_and_variance_1(images: 
     pixels = np.stack([image for image, _ in normalised])
     np.testing.assert_allclose(pixels.mean(axis=(0, 1, 2)), 0.0, atol=1e-4)
     np.testing.assert_allclose(pixels.std(axis=(0, 1, 2)), 1.0, atol=1e-4)
-    assert normalised.classes == dataset.classes
+    assert (normalised.name, normalised.classes, normalised.channels) == ("arrays", ("a", "b"), 2)
+    assert normalised.notes == dataset.notes
     assert len(normalised) == 3
 
 

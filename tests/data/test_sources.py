@@ -3,8 +3,69 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 
-from minifcn.data import SOURCES, check, open_source
+from minifcn.data import MNIST, SOURCES, check, open_source
+
+
+def greys(dataset):
+    return [round(float(image.max()) * 255) for image, _ in dataset]
+
+
+def write_stack(folder, count):
+    """A stack in which section i is grey i."""
+    volume = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None], (count, 8, 9))
+    for name, stack in (("volume", volume), ("labels", np.zeros_like(volume))):
+        tifffile.imwrite(folder / f"train-{name}.tif", stack, photometric="minisblack")
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(30, 10), (24, 4), (21, 1), (20, 4), (9, 1), (3, 1), (2, 1)])
+def test_isbi_holds_out_the_last_sections(tmp_path, count, held_out):
+    write_stack(tmp_path, count)
+    train, validation = (open_source("isbi", tmp_path, split) for split in SOURCES["isbi"].splits)
+    assert greys(train) == list(range(count - held_out))
+    assert greys(validation) == list(range(count - held_out, count))
+
+
+def test_a_single_section_cannot_be_held_out(tmp_path):
+    write_stack(tmp_path, 1)
+    for split in SOURCES["isbi"].splits:
+        with pytest.raises(ValueError, match="isbi: too few images, 1: training and validation need one each"):
+            open_source("isbi", tmp_path, split)
+
+
+def write_digits(folder, part, inks):
+    """Digits in the official layout; digit i is a square of grey `inks[i]`."""
+    images = np.zeros((len(inks), 28, 28), np.uint8)
+    images[:, 9:20, 9:20] = np.array(inks)[:, None, None]
+    for name, array in ((f"{part}-images-idx3-ubyte", images), (f"{part}-labels-idx1-ubyte", images[:, 0, 0])):
+        header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+        (folder / name).write_bytes(header + array.tobytes())
+
+
+def test_mnist_validates_on_official_training_digits(tmp_path):
+    write_digits(tmp_path, "train", range(100, 124))
+    write_digits(tmp_path, "t10k", range(200, 203))
+    parts = [greys(open_source("mnist", tmp_path, split)) for split in ("train", "validation", "test")]
+    assert parts == [list(range(100, 122)), [122, 123], [200, 201, 202]]
+
+
+def test_which_part_is_scored():
+    assert {name: source.scored for name, source in SOURCES.items()} == {
+        "synthetic": "test",
+        "isbi": "validation",
+        "mnist": "test",
+    }
+
+
+def test_a_download_is_of_all_parts(tmp_path, monkeypatch):
+    def fetch(file, url, folder):
+        write_digits(folder, file.name.split("-")[0], range(100, 124))
+        return folder / file.name.removesuffix(".gz")
+
+    monkeypatch.setattr("minifcn.data.mnist.fetch", fetch)
+    assert len(open_source("mnist", tmp_path, "train", download=True)) == 22
+    assert len(open_source("mnist", tmp_path, "test")) == 24
 
 
 def test_synthetic_parts_are_as_promised_and_disjoint():
@@ -27,8 +88,12 @@ def test_real_isbi_parts(real_data):
 
 def test_real_mnist_parts(real_data):
     folder = real_data("mnist")
-    train, validation = (open_source("mnist", folder, split) for split in ("train", "validation"))
-    assert (len(train), len(validation)) == (60_000, 10_000)
+    train, validation, test = (open_source("mnist", folder, split) for split in SOURCES["mnist"].splits)
+    assert (len(train), len(validation), len(test)) == (55_000, 5_000, 10_000)
+    official = MNIST(folder)
+    for part, index, number in ((train, -1, 54_999), (validation, 0, 55_000), (validation, -1, 59_999)):
+        np.testing.assert_array_equal(part[index][0][2:30, 2:30], official[number][0])
+    np.testing.assert_array_equal(test[0][0][2:30, 2:30], MNIST(folder, "test")[0][0])
     assert train.num_classes == 11
     assert check(train, samples=200).shapes == ((32, 32, 1),)
 

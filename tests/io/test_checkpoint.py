@@ -1,5 +1,6 @@
 """Checkpoints and atomic files: whole or not at all, and clear about damage."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,13 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_to_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="missing"):
         save_checkpoint(tmp_path / "missing" / "a.safetensors", ARRAYS, VALUES)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_a_checkpoint_has_the_usual_permissions(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    save_checkpoint(tmp_path / "a.safetensors", ARRAYS, VALUES)
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -164,6 +164,10 @@ def test_to_float_scales_by_the_range_of_the_type(image):
     np.testing.assert_array_equal(np.rint(scaled * np.float32(highest)), image)
 
 
+def test_to_float_takes_either_byte_order():
+    assert to_float(np.array([0, 65535], ">u2")).tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_to_float_keeps_floats_within_the_unit_range(dtype):
     image = sample(dtype, (3, 4))
@@ -173,11 +177,9 @@ def test_to_float_keeps_floats_within_the_unit_range(dtype):
 
 def test_to_float_refuses_what_has_no_range():
     for bad in (np.array([0.0, 255.0]), np.array([-0.1, 1.0]), np.array([0.5, np.nan]), np.array([0.0, np.inf])):
-        with pytest.raises(
-            ImageError, match=r"to_float: floating-point image must lie in 0\.\.1, got .*scale it first"
-        ):
+        with pytest.raises(ImageError, match=r"^floating-point image must lie in 0\.\.1, got .*scale it first"):
             to_float(bad)
-    with pytest.raises(ImageError, match="to_float: no standard range for int32; divide by the largest possible value"):
+    with pytest.raises(ImageError, match=r"^int32 pixels have no standard range; divide by the largest possible value"):
         to_float(np.zeros((2, 2), np.int32))
 
 
@@ -244,6 +246,8 @@ def test_npy_of_other_things(tmp_path):
     assert "float64 of shape (5,) is no image" in error_of(read_image, path)
     np.save(path, np.zeros((2, 2), complex))
     assert "complex128 of shape (2, 2) is no image" in error_of(read_image, path)
+    np.save(path, np.zeros((0, 5)))
+    assert "holds no pixels: its shape is (0, 5)" in error_of(read_image, path)
 
 
 def test_sixteen_bit_colour_is_not_cut_to_eight(tmp_path):
