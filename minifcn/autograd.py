@@ -143,6 +143,12 @@ class Operation:
         """Apply to Tensors and, unless nothing needs a gradient, record the application."""
         if self._inputs:
             raise RuntimeError(f"{type(self).__name__}: applied already, and now a node of a graph; make a new one")
+        for position, value in enumerate(inputs):
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    f"{type(self).__name__}: input {position} is of type {type(value).__name__}, but operations are "
+                    "applied to Tensors; make it one with tensor()"
+                )
         self.device = common_device(type(self).__name__.lower(), inputs)
         self.needs = tuple(_mode.recording and tensor.requires_grad for tensor in inputs)
         result = Tensor(self.forward(*(tensor.data for tensor in inputs)), device=self.output_device or self.device)

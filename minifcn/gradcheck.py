@@ -32,7 +32,7 @@ def gradcheck(
     Args:
         function: maps Tensors to one floating-point Tensor.
         inputs: its arguments; those that require grad are checked, and must be float64.
-        eps: half the step h of the central difference. Rounding costs about 1e-16 / h, curvature h².
+        eps: the step h of the central difference. Rounding costs about 1e-16 / h, curvature h².
         atol: largest absolute difference.
         rtol: largest difference relative to the finite difference.
         directions: how many random directions to check for each input.
@@ -102,8 +102,8 @@ def gradgradcheck(
         result = function(*originals)
         gradients = grad(result, [originals[p] for p in wanted], seed_gradient, create_graph=True, allow_unused=True)
         parts = [total(g * v) for g, v in zip(gradients, projections, strict=True) if g is not None]
-        first, *others = parts
-        for part in others:
+        first = total(seed_gradient) * 0.0  # in the graph even where the gradients are constant, or there is none
+        for part in parts:
             first = first + part
         return first
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from minifcn.autograd import Operation
 
 
+#: Arrays of up to this many elements are compared as a whole.
+_EXACT = 4096
+
+
 class Saved(NamedTuple):
     """An array kept for backward: where it came from, and how it looked."""
 
@@ -52,12 +56,14 @@ class Saved(NamedTuple):
 
 
 def _sample(array: Any) -> bytes:
-    """Up to 64 to 128 evenly spaced elements, as bytes.
+    """Up to `_EXACT` elements as bytes: all of them; of larger arrays, 64 to 128 evenly spaced ones.
 
     Version counters see every change made through a Tensor. This sees what they cannot: NumPy writing into the array
-    behind a Tensor. It is exact for small arrays, and notices any large one that was overwritten as a whole.
+    behind a Tensor. It notices every change of a small array, and any large one that was overwritten as a whole.
     """
     if not isinstance(array, np.ndarray):
         return b""
-    step = max(1, array.size // 64)
+    if array.size <= _EXACT:
+        return array.tobytes()
+    step = array.size // 64
     return (array.reshape(-1) if array.flags.c_contiguous else array.flat)[::step].tobytes()

@@ -249,6 +249,11 @@ class Tensor:
 
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor in ``grad`` although it is not a leaf."""
+        if not self.requires_grad:
+            raise RuntimeError(
+                f"retain_grad: the tensor, shape {self.shape}, does not require grad, so it never has a gradient; "
+                "set requires_grad before it is used"
+            )
         if self.operation is not None and not any(
             isinstance(hook, _KeepGrad) and hook.tensor() is self for hook in self.operation._hooks
         ):
@@ -279,11 +284,17 @@ class Tensor:
         return F.index(self, key)
 
     def __setitem__(self, key: Any, values: Any) -> None:
-        if self.requires_grad and autograd.is_grad_enabled():
-            raise RuntimeError(
-                f"an assignment into a tensor that requires grad (shape {self.shape}) cannot be recorded; build a new "
-                "tensor with where() or concatenate(), or assign under no_grad()"
-            )
+        if autograd.is_grad_enabled():
+            if self.requires_grad:
+                raise RuntimeError(
+                    f"an assignment into a tensor that requires grad (shape {self.shape}) cannot be recorded; build a "
+                    "new tensor with where() or concatenate(), or assign under no_grad()"
+                )
+            if isinstance(values, Tensor) and values.requires_grad:
+                raise RuntimeError(
+                    f"an assignment of a tensor that requires grad (shape {values.shape}) cannot be recorded, so its "
+                    "gradient would be lost; build a new tensor with where() or concatenate(), or assign its .detach()"
+                )
         self._data[F.array_key(key)] = values._data if isinstance(values, Tensor) else values
         self.bump_version()
 
@@ -395,6 +406,10 @@ class Tensor:
         """Variance over axes (all if None), dividing by the count minus ``ddof``."""
         return F.var(self, axis, ddof, keepdims)
 
+    def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+        """Standard deviation over axes (all if None): the root of `var`."""
+        return F.std(self, axis, ddof, keepdims)
+
     def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Largest over axes (all if None)."""
         return F.max(self, axis, keepdims)
@@ -410,6 +425,10 @@ class Tensor:
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape; one length may be −1."""
         return F.reshape(self, _unpacked(shape))
+
+    def flatten(self) -> Tensor:
+        """The same elements along one axis."""
+        return F.reshape(self, (self.size,))
 
     def transpose(self, *axes: Any) -> Tensor:
         """The axes in another order; reversed if none is given."""

@@ -46,6 +46,13 @@ def test_operation_without_rules_says_which():
         Operation()(mf.ones(1))
 
 
+def test_operation_applied_to_an_array():
+    with pytest.raises(
+        TypeError, match="Double: input 0 is of type ndarray, but operations are applied to Tensors; ma"
+    ):
+        Double()(np.ones(1))
+
+
 CHANGED = (
     r"backward of Multiply needs an array of shape \(2,\) that was changed in place after it was saved; make a new"
 )
@@ -97,6 +104,39 @@ def test_change_of_an_array_that_was_not_saved_does_no_harm():
 def test_recorded_assignment_is_refused():
     with pytest.raises(RuntimeError, match=r"requires grad \(shape \(2,\)\) cannot be recorded; build a new tensor"):
         vector(1.0, 2.0)[0] = 1.0
+
+
+@pytest.mark.parametrize("assign", [lambda x, y: x.__setitem__(slice(2), y), lambda x, y: x.copy_(y)])
+def test_assignment_that_would_lose_a_gradient_is_refused(assign):
+    buffer, values = mf.zeros(2), vector(1.0, 2.0) * 2.0
+    with pytest.raises(
+        RuntimeError, match=r"of a tensor that requires grad \(shape \(2,\)\) cannot be recorded, so its"
+    ):
+        assign(buffer, values)
+    assert buffer.tolist() == [0.0, 0.0]
+    assign(buffer, values.detach())
+    assert buffer.tolist() == [2.0, 4.0]
+    with mf.no_grad():
+        assign(buffer, values * 2.0)
+    assert buffer.tolist() == [4.0, 8.0]
+
+
+@pytest.mark.parametrize("shape", [(4096,), (64, 64), (2, 32, 64)])
+def test_every_element_of_a_small_array_is_compared(shape):
+    y = Tensor(np.ones(shape).T, requires_grad=True)
+    for position in (1, 2049, 4095):
+        z = y * y
+        y.data.flat[position] += 1.0
+        with pytest.raises(RuntimeError, match=r"backward of Multiply needs an array .* changed in place"):
+            z.sum().backward()
+
+
+def test_large_array_that_is_overwritten_is_noticed():
+    y = Tensor(np.ones(4097), requires_grad=True)
+    z = y * y
+    y.data[...] = 2.0
+    with pytest.raises(RuntimeError, match=r"backward of Multiply needs an array .* changed in place"):
+        z.sum().backward()
 
 
 def test_exception_inside_backward_leaves_nothing_behind():

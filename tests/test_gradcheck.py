@@ -54,6 +54,32 @@ def test_wrong_second_derivative_is_found_only_by_the_second_check():
         mf.gradgradcheck(lambda x: Cube()(x), x)
 
 
+class Step(Operation):
+    """1 where x is positive, with a zero gradient that has left the graph."""
+
+    def forward(self, x):
+        return (x > 0.0).astype(x.dtype)
+
+    def backward(self, gradient):
+        return Tensor(np.zeros(gradient.shape))
+
+
+@pytest.mark.parametrize("function", [lambda x: Step()(x), lambda x: 3.0 * x, lambda x: x, F.sum])
+def test_constant_gradients_pass_both_checks(function):
+    assert mf.gradcheck(function, vector(-1.0, 2.0))
+    assert mf.gradgradcheck(function, vector(-1.0, 2.0))
+
+
+def test_second_check_of_a_function_of_something_else():
+    parameter = vector(3.0)
+    assert mf.gradgradcheck(lambda x: parameter * parameter, vector(1.0))
+
+
+def test_second_check_finds_a_gradient_that_left_the_graph():
+    with pytest.raises(AssertionError, match=r"gradient of input 1, .* is wrong: .* backward gives 0, "):
+        mf.gradgradcheck(lambda x: Double(lambda gradient: Tensor(2.0 * gradient.data))(x), vector(1.0, 2.0))
+
+
 def test_inputs_are_left_as_they_were():
     x = vector(1.0, 2.0)
     mf.gradcheck(F.exp, x)

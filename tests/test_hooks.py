@@ -53,6 +53,11 @@ def test_hook_needs_a_gradient_to_come():
         mf.ones(2).register_hook(print)
 
 
+def test_retain_grad_needs_a_gradient_to_come():
+    with pytest.raises(RuntimeError, match=r"retain_grad: the tensor, shape \(2,\), does not require grad"):
+        mf.ones(2).retain_grad()
+
+
 def test_retain_grad_keeps_the_gradient_of_an_interior_tensor_once():
     x = vector(1.0, 2.0)
     y = x * 2.0

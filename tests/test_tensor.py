@@ -88,6 +88,21 @@ def test_tensors_are_keys_by_identity():
     assert (Tensor(np.array([np.nan])) != np.nan).tolist() == [True]
 
 
+def test_nothing_equals_none():
+    x = mf.zeros(2, 3)
+    assert (x == None).tolist() == [[False] * 3] * 2  # noqa: E711
+    assert (x != None).tolist() == [[True] * 3] * 2  # noqa: E711
+
+
+def test_flatten_shares_memory_and_the_graph():
+    x = leaf(np.arange(6.0).reshape(2, 3))
+    y = x.flatten()
+    assert (y.shape, np.shares_memory(y.data, x.data)) == ((6,), True)
+    (y * np.arange(6.0)).sum().backward()
+    assert x.grad.tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
+    assert mf.zeros(0, 3).flatten().shape == (0,)
+
+
 @pytest.mark.parametrize(
     ("tensor", "shown"),
     [

@@ -21,7 +21,7 @@ from minifcn.functional.arrange import (
     swap_last_axes,
     transpose,
 )
-from minifcn.functional.classify import binary_cross_entropy, cross_entropy, log_softmax, softmax
+from minifcn.functional.classify import binary_cross_entropy_with_logits, cross_entropy, log_softmax, softmax
 from minifcn.functional.conv import conv2d, conv2d_weight, conv_transpose2d, same_padding
 from minifcn.functional.elementwise import (
     abs,
@@ -58,7 +58,7 @@ from minifcn.functional.pool import (
     max_unpool2d,
     sum_pool2d,
 )
-from minifcn.functional.reduce import argmax, max, mean, min, sum, sum_to, var
+from minifcn.functional.reduce import argmax, max, mean, min, std, sum, sum_to, var
 from minifcn.functional.upsample import upsample, upsample_bilinear, upsample_nearest
 
 __all__ = [
@@ -68,7 +68,7 @@ __all__ = [
     "array_key",
     "avg_pool2d",
     "batch_norm",
-    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "broadcast_to",
     "cast",
     "clip",
@@ -118,6 +118,7 @@ __all__ = [
     "split",
     "sqrt",
     "stack",
+    "std",
     "subtract",
     "sum",
     "sum_pool2d",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from minifcn.tensor import Tensor
 
 Number = int | float | bool
 TensorLike = Tensor | np.ndarray | Number | Sequence
+Reduction = Literal["mean", "sum", "none"]
 
 
 def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
@@ -62,6 +63,11 @@ def image_size(x: Tensor) -> Pair:
     return height, width
 
 
+def layout_hint(x: Tensor, channels: int) -> str:
+    """What to add to an error about the channels of ``x``, if it looks like images (N, C, H, W); else nothing."""
+    return "; images are (N, H, W, C): x.transpose(0, 2, 3, 1)" if x.shape[1] == channels else ""
+
+
 def beside(name: str, argument: str, value: Any, x: Tensor) -> Tensor:
     """``value`` as a Tensor of the dtype that ``x`` has: kernels take one dtype, and guess no other."""
     tensor = as_tensor(value, like=x)
@@ -88,6 +94,22 @@ def pair(name: str, argument: str, value: Any, minimum: int = 0) -> Pair:
 def floating(x: Tensor) -> Tensor:
     """The tensor if it is floating point; integers become float32."""
     return x if x.dtype.kind == "f" else x.astype(np.float32)
+
+
+def for_kernels(name: str, x: Tensor) -> Tensor:
+    """The tensor, unless it is of floats that compiled kernels do not take."""
+    if x.dtype.kind == "f" and x.dtype not in (np.float32, np.float64):
+        raise TypeError(
+            f"{name}: expected float32 or float64, got {x.dtype} of shape {x.shape}; convert with x.astype('float32')"
+        )
+    return x
+
+
+def check_reduction(name: str, reduction: Reduction) -> Reduction:
+    """How a loss combines its elements, or an error."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{name}: reduction must be 'mean', 'sum' or 'none', not {reduction!r}")
+    return reduction
 
 
 def one_kind(*tensors: Tensor) -> tuple[Tensor, ...]:

@@ -212,7 +212,7 @@ def split(x: TensorLike, split_size: int | Sequence[int], axis: int = 0) -> list
     x = as_tensor(x)
     axis = axis_of("split", axis, x.ndim)
     total = x.shape[axis]
-    if isinstance(split_size, int):
+    if isinstance(split_size, (int, np.integer)):
         if split_size < 1:
             raise ValueError(f"split: split_size must be at least 1, got {split_size}")
         lengths = [min(split_size, total - begin) for begin in range(0, total, split_size)]

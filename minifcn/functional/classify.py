@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
-from minifcn.functional.arguments import TensorLike, as_tensor, axis_of, check_broadcast, floating
-from minifcn.functional.arrange import reshape, transpose
-from minifcn.functional.elementwise import softplus
-from minifcn.functional.reduce import mean, sum
+from minifcn.functional.arguments import (
+    Reduction,
+    TensorLike,
+    as_tensor,
+    axis_of,
+    check_broadcast,
+    check_reduction,
+    floating,
+    for_kernels,
+)
+from minifcn.functional.arrange import index, reshape, transpose
+from minifcn.functional.elementwise import softplus, where
+from minifcn.functional.reduce import reduced
 from minifcn.ops import classify as ops
 from minifcn.tensor import Tensor
-
-Reduction = Literal["mean", "sum"]
 
 
 def softmax(x: TensorLike, axis: int = -1) -> Tensor:
@@ -48,11 +53,11 @@ def cross_entropy(
         weight: (K,), a weight for each class.
         ignore_index: pixels with this label take no part.
         reduction: "mean" divides by the sum of all weights (class weight times pixel weight) that took part; "sum" does
-            not.
+            not; "none" gives the loss of every pixel, weights included, and 0 where it is ignored.
         pixel_weight: (...), a weight for each pixel: the paper's map w.
 
     Returns:
-        a scalar; 0 when every pixel is ignored.
+        a scalar, 0 when every pixel is ignored; or (...) for "none".
 
     Raises:
         ValueError: shapes disagree, or a label is outside 0..K−1.
@@ -60,8 +65,8 @@ def cross_entropy(
     >>> cross_entropy([[0.0, 0.0]], np.array([1])).item()  # ln 2
     0.6931471824645996
     """
-    _check_reduction("cross_entropy", reduction)
-    x = floating(as_tensor(logits))
+    check_reduction("cross_entropy", reduction)
+    x = for_kernels("cross_entropy", floating(as_tensor(logits)))
     labels = as_tensor(target, like=x)
     classes = x.shape[-1] if x.ndim else 0
     if labels.shape != x.shape[:-1] or labels.dtype.kind not in "iu":
@@ -90,36 +95,40 @@ def cross_entropy(
                 f"cross_entropy: pixel_weight must have shape {labels.shape}, one a pixel; got {of_pixel.shape}"
             )
         weights *= of_pixel.reshape(-1)
-    total = ops.CrossEntropy(flat, weights)(reshape(x, (flat.size, classes)))
+    rows = reshape(x, (flat.size, classes))
+    if reduction == "none":
+        at_label = index(log_softmax(rows), (np.arange(flat.size), np.where(counted, flat, 0)))
+        return reshape(where(weights != 0, at_label * -weights, 0.0), labels.shape)  # 0, also beside NaN
+    total = ops.CrossEntropy(flat, weights)(rows)
     count = float(weights.sum(dtype=np.float64))
     # Nothing counted: the sum is 0 and stays 0, instead of becoming NaN and poisoning the network.
     return total if reduction == "sum" or count == 0.0 else total * (1.0 / count)
 
 
-def binary_cross_entropy(
+def binary_cross_entropy_with_logits(
     logits: TensorLike,
     target: TensorLike,
     weight: TensorLike | None = None,
     pos_weight: TensorLike | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """−Σ [y ln σ(x) + (1 − y) ln(1 − σ(x))], from logits x, without overflow; PyTorch's ``..._with_logits``.
+    """−Σ [y ln σ(x) + (1 − y) ln(1 − σ(x))], from logits x, without overflow.
 
     Args:
         logits: any shape.
         target: the same shape, in [0, 1].
         weight: a weight for each element; broadcast.
         pos_weight: a factor for the first term; broadcast.
-        reduction: "mean" divides by the number of elements, "sum" does not.
+        reduction: "mean" divides by the number of elements, "sum" does not; "none" gives the loss of every element.
 
     Raises:
         ValueError: shapes disagree, or a target is outside [0, 1].
 
-    >>> binary_cross_entropy([0.0], [1.0]).item()
+    >>> binary_cross_entropy_with_logits([0.0], [1.0]).item()
     0.6931471824645996
     """
-    name = "binary_cross_entropy"
-    _check_reduction(name, reduction)
+    name = "binary_cross_entropy_with_logits"
+    check_reduction(name, reduction)
     x = floating(as_tensor(logits))
     y = as_tensor(target, like=x)
     if x.shape != y.shape:
@@ -137,7 +146,7 @@ def binary_cross_entropy(
     loss = positive + (1.0 - y) * softplus(x)
     if weight is not None:
         loss = loss * _factor(name, "weight", weight, x)
-    return mean(loss) if reduction == "mean" else sum(loss)
+    return reduced(loss, reduction)
 
 
 def _factor(name: str, argument: str, value: TensorLike, x: Tensor) -> Tensor:
@@ -149,7 +158,7 @@ def _factor(name: str, argument: str, value: TensorLike, x: Tensor) -> Tensor:
 
 
 def _along(operation: ops.Softmax | ops.LogSoftmax, name: str, x: TensorLike, axis: int) -> Tensor:
-    x = floating(as_tensor(x))
+    x = for_kernels(name, floating(as_tensor(x)))
     axis = axis_of(name, axis, x.ndim)
     if x.shape[axis] == 0:
         raise ValueError(f"{name}: axis {axis - x.ndim} of shape {x.shape} is empty; there must be at least one class")
@@ -157,8 +166,3 @@ def _along(operation: ops.Softmax | ops.LogSoftmax, name: str, x: TensorLike, ax
         return operation(x)
     order = [a for a in range(x.ndim) if a != axis] + [axis]
     return transpose(operation(transpose(x, order)), sorted(range(x.ndim), key=order.__getitem__))
-
-
-def _check_reduction(name: str, reduction: Reduction) -> None:
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"{name}: reduction must be 'mean' or 'sum', not {reduction!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from minifcn.functional.arguments import TensorLike, as_image, beside, image_size, pair
+from minifcn.functional.arguments import TensorLike, as_image, beside, image_size, layout_hint, pair
 from minifcn.functional.arrange import pad
 from minifcn.kernels import shapes
 from minifcn.kernels.shapes import Pair, Window
@@ -51,7 +51,7 @@ def conv2d(
     if x.shape[3] != w.shape[2] * groups:
         raise ValueError(
             f"conv2d: input {x.shape} has {x.shape[3]} channels, but weight {w.shape} with groups={groups} takes "
-            f"{w.shape[2] * groups}; weights are (kh, kw, C_in / groups, C_out)"
+            f"{w.shape[2] * groups}; weights are (kh, kw, C_in / groups, C_out){layout_hint(x, w.shape[2] * groups)}"
         )
     window, after = _window("conv2d", w, stride, padding, dilation)
     size = shapes.conv_size(image_size(x), window, after)
@@ -105,7 +105,7 @@ def conv_transpose2d(
     if x.shape[3] != w.shape[3]:
         raise ValueError(
             f"{name}: input {x.shape} has {x.shape[3]} channels, but weight {w.shape} takes {w.shape[3]}; weights are "
-            "(kh, kw, C_out / groups, C_in)"
+            f"(kh, kw, C_out / groups, C_in){layout_hint(x, w.shape[3])}"
         )
     if min(image_size(x)) < 1:
         raise ValueError(f"{name}: input {x.shape} has no pixels; height and width must be at least 1")

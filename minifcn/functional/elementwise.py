@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from minifcn.autograd import common_device
-from minifcn.functional.arguments import TensorLike, as_tensor, as_tensors, check_broadcast, floating, one_kind
+from minifcn.functional.arguments import (
+    TensorLike,
+    as_tensor,
+    as_tensors,
+    check_broadcast,
+    floating,
+    for_kernels,
+    one_kind,
+)
 from minifcn.kernels import load
 from minifcn.ops import elementwise as ops
 from minifcn.tensor import Tensor
@@ -119,7 +127,7 @@ def relu(x: TensorLike) -> Tensor:
     >>> relu(Tensor(np.array([-1.0, 2.0]))).tolist()
     [0.0, 2.0]
     """
-    return ops.ReLU()(as_tensor(x))
+    return ops.ReLU()(for_kernels("relu", as_tensor(x)))
 
 
 def leaky_relu(x: TensorLike, negative_slope: float = 0.01) -> Tensor:
@@ -153,7 +161,10 @@ def greater_equal(a: TensorLike, b: TensorLike) -> Tensor:
 
 
 def equal(a: TensorLike, b: Any) -> Tensor:
-    """``a = b``, boolean; not differentiable."""
+    """``a = b``, boolean; not differentiable. Nothing equals None, as in NumPy."""
+    if b is None:
+        x = as_tensor(a)
+        return Tensor(np.zeros(x.shape, bool), device=x.device)
     return _comparison("equal", a, b)
 
 

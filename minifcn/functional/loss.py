@@ -5,25 +5,24 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from minifcn.functional.arguments import TensorLike, as_tensor, axes_of, floating
+from minifcn.functional.arguments import Reduction, TensorLike, as_tensor, axes_of, check_reduction, floating
 from minifcn.functional.elementwise import where
-from minifcn.functional.reduce import mean, sum
+from minifcn.functional.reduce import mean, reduced, sum
 from minifcn.tensor import Axis, Tensor
 
 Empty = Literal["lecture", "perfect", "ignore"]
 
 
-def mse_loss(prediction: TensorLike, target: TensorLike, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
-    """Mean (or sum) of squared differences.
+def mse_loss(prediction: TensorLike, target: TensorLike, reduction: Reduction = "mean") -> Tensor:
+    """Mean or sum of squared differences, or (``reduction="none"``) these themselves.
 
     >>> mse_loss([1.0, 3.0], [1.0, 1.0]).item()
     2.0
     """
     x, y = _both("mse_loss", prediction, target)
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"mse_loss: reduction must be 'mean' or 'sum', not {reduction!r}")
+    check_reduction("mse_loss", reduction)
     difference = x - y
-    return mean(difference * difference) if reduction == "mean" else sum(difference * difference)
+    return reduced(difference * difference, reduction)
 
 
 def jaccard_loss(

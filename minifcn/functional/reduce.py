@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from minifcn.functional.arguments import TensorLike, as_tensor, axes_of, axis_of, floating
+from minifcn.functional.arguments import Reduction, TensorLike, as_tensor, axes_of, axis_of, floating
 from minifcn.functional.arrange import reshape
+from minifcn.functional.elementwise import sqrt
 from minifcn.kernels import load
 from minifcn.ops import reduce as ops
 from minifcn.tensor import Axis, Tensor
@@ -46,6 +47,22 @@ def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
         )
     deviation = x - mean(x, axis, keepdims=True)
     return sum(deviation * deviation, axis, keepdims) * (1.0 / count)
+
+
+def std(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    """Standard deviation over axes: the root of `var`. Its gradient is NaN where the variance is 0, as PyTorch's.
+
+    >>> std([1.0, 3.0]).item()
+    1.0
+    """
+    return sqrt(var(x, axis, ddof, keepdims))
+
+
+def reduced(loss: Tensor, reduction: Reduction) -> Tensor:
+    """The mean or sum of a loss's elements, or these themselves."""
+    if reduction == "none":
+        return loss
+    return mean(loss) if reduction == "mean" else sum(loss)
 
 
 def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:

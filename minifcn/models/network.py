@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minifcn.functional.arguments import TensorLike, as_image
+from minifcn.functional.arguments import TensorLike, as_image, layout_hint
 from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
 from minifcn.tensor import Tensor
@@ -76,7 +76,7 @@ class Network(Module):
         x = as_image(self._name(), images)
         if x.shape[3] != self.in_channels:
             channels = f"{x.shape[3]} channels, but the network takes {self.in_channels}"
-            raise ValueError(f"{self._name()}: input {x.shape} has {channels}")
+            raise ValueError(f"{self._name()}: input {x.shape} has {channels}{layout_hint(x, self.in_channels)}")
         error = self.size_error(x.shape[1], x.shape[2], x.shape[0])
         if error is not None:
             raise ValueError(error)

@@ -26,6 +26,9 @@ Norm = Literal["batch"] | None
 Up = Literal["transposed", "nearest", "bilinear"]
 Down = Literal["max", "stride"]
 
+#: Of the deepest level: sixteen times the paper's, and 3 x 3 convolutions whose weights take 10 GB each.
+_MOST_CHANNELS = 16384
+
 
 class UNet(Network):
     """Encoder, mirrored decoder, and skip connections between them: (N, H, W, C) -> logits (N, P, Q, classes).
@@ -41,7 +44,7 @@ class UNet(Network):
     Args:
         in_channels: channels of the images.
         classes: channels of the output: logits, which go into `minifcn.functional.cross_entropy` as they are.
-        base: channels of the first level; level l has base · 2^l.
+        base: channels of the first level; level l has base · 2^l, at most 16384.
         depth: how many times the image is halved.
         padding: of the 3 x 3 convolutions. "same" keeps the size, which must be a multiple of 2^depth. "valid", as in
             the paper, invents no pixels, and each convolution costs a border of one pixel; see `output_size`.
@@ -78,6 +81,11 @@ class UNet(Network):
         _check_choice("norm", norm, (None, "batch"))
         _check_choice("up", up, ("transposed", "nearest", "bilinear"))
         _check_choice("down", down, ("max", "stride"))
+        if depth > _MOST_CHANNELS.bit_length() or base * 2**depth > _MOST_CHANNELS:
+            raise ValueError(
+                f"unet: base={base} and depth={depth} give the deepest level base · 2^depth channels, which is more "
+                f"than {_MOST_CHANNELS}; make one of them smaller"
+            )
         self.in_channels, self.classes, self.depth, self.padding = in_channels, classes, depth, padding
         widths = [base * 2**level for level in range(depth + 1)]
         self.encoder, self.downs = ModuleList(), ModuleList()

@@ -8,7 +8,7 @@
 """
 
 from minifcn.nn import init
-from minifcn.nn.activation import Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from minifcn.nn.activation import Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from minifcn.nn.containers import ModuleList, Sequential
 from minifcn.nn.conv import Conv2d, ConvTranspose2d
 from minifcn.nn.hooks import RemovableHandle
@@ -16,7 +16,8 @@ from minifcn.nn.linear import Linear
 from minifcn.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, JaccardLoss, MSELoss
 from minifcn.nn.module import Module, Parameter
 from minifcn.nn.norm import BatchNorm2d, Dropout, Dropout2d
-from minifcn.nn.pool import AvgPool2d, GlobalAvgPool2d, GlobalMaxPool2d, MaxPool2d, MaxUnpool2d
+from minifcn.nn.pad import ReflectionPad2d, ReplicationPad2d, ZeroPad2d
+from minifcn.nn.pool import AvgPool2d, GlobalAvgPool2d, GlobalMaxPool2d, MaxPool2d, MaxUnpool2d, SumPool2d
 from minifcn.nn.upsample import Upsample
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "JaccardLoss",
     "LeakyReLU",
     "Linear",
+    "LogSoftmax",
     "MSELoss",
     "MaxPool2d",
     "MaxUnpool2d",
@@ -42,12 +44,16 @@ __all__ = [
     "ModuleList",
     "Parameter",
     "ReLU",
+    "ReflectionPad2d",
     "RemovableHandle",
+    "ReplicationPad2d",
     "Sequential",
     "Sigmoid",
     "Softmax",
     "Softplus",
+    "SumPool2d",
     "Tanh",
     "Upsample",
+    "ZeroPad2d",
     "init",
 ]

@@ -69,6 +69,14 @@ class Softmax(Module):
         return f"axis={self.axis}"
 
 
+class LogSoftmax(Softmax):
+    """The logarithm of `Softmax`, without overflow or loss of digits."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Along the axis."""
+        return F.log_softmax(x, self.axis)
+
+
 class Identity(Module):
     """The input itself: a layer's place, left empty."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from minifcn import functional as F
 from minifcn.create import tensor
-from minifcn.functional.classify import Reduction
+from minifcn.functional.arguments import Reduction, check_reduction
 from minifcn.functional.loss import Empty
 from minifcn.nn.module import Module
 from minifcn.tensor import Axis, Tensor
@@ -18,7 +18,7 @@ class CrossEntropyLoss(Module):
     Args:
         weight: (K,), a weight for each class.
         ignore_index: pixels with this label take no part.
-        reduction: "mean" (over the weights that took part) or "sum".
+        reduction: "mean" (over the weights that took part), "sum" or "none" (a loss for each pixel).
 
     >>> import minifcn as mf
     >>> loss = CrossEntropyLoss()
@@ -30,7 +30,7 @@ class CrossEntropyLoss(Module):
 
     def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: Reduction = "mean"):
         self.register_buffer("weight", _tensor(weight))
-        self.ignore_index, self.reduction = ignore_index, _checked("CrossEntropyLoss", reduction)
+        self.ignore_index, self.reduction = ignore_index, check_reduction("CrossEntropyLoss", reduction)
 
     def forward(self, logits: Tensor, target: Tensor, pixel_weight: Any = None) -> Tensor:
         """The loss; ``pixel_weight`` (...) is U-Net's weight map."""
@@ -38,11 +38,13 @@ class CrossEntropyLoss(Module):
 
 
 class BCEWithLogitsLoss(Module):
-    """Binary cross-entropy of logits and targets in [0, 1] of one shape; see `minifcn.functional.binary_cross_entropy`.
+    """Binary cross-entropy of logits and targets in [0, 1] of one shape.
+
+    See `minifcn.functional.binary_cross_entropy_with_logits`.
 
     Args:
         weight: a weight for each element; broadcast.
-        reduction: "mean" or "sum".
+        reduction: "mean", "sum" or "none".
         pos_weight: a factor for the positive targets; broadcast.
     """
 
@@ -52,18 +54,18 @@ class BCEWithLogitsLoss(Module):
     def __init__(self, weight: Any = None, reduction: Reduction = "mean", pos_weight: Any = None):
         self.register_buffer("weight", _tensor(weight))
         self.register_buffer("pos_weight", _tensor(pos_weight))
-        self.reduction = _checked("BCEWithLogitsLoss", reduction)
+        self.reduction = check_reduction("BCEWithLogitsLoss", reduction)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss."""
-        return F.binary_cross_entropy(logits, target, self.weight, self.pos_weight, self.reduction)
+        return F.binary_cross_entropy_with_logits(logits, target, self.weight, self.pos_weight, self.reduction)
 
 
 class MSELoss(Module):
-    """Mean (or sum) of squared differences; see `minifcn.functional.mse_loss`."""
+    """Mean or sum of squared differences, or these themselves; see `minifcn.functional.mse_loss`."""
 
     def __init__(self, reduction: Reduction = "mean"):
-        self.reduction = _checked("MSELoss", reduction)
+        self.reduction = check_reduction("MSELoss", reduction)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss."""
@@ -96,12 +98,6 @@ class JaccardLoss(Module):
 
 def _tensor(value: Any) -> Tensor | None:
     return value if value is None or isinstance(value, Tensor) else tensor(value)
-
-
-def _checked(name: str, reduction: Reduction) -> Reduction:
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"{name}: reduction must be 'mean' or 'sum', not {reduction!r}")
-    return reduction
 
 
 def _policy(name: str, empty: Empty) -> Empty:

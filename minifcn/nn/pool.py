@@ -85,6 +85,17 @@ class AvgPool2d(_Pooling):
         return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding, *options)
 
 
+class SumPool2d(_Pooling):
+    """The sum over each window; see `minifcn.functional.sum_pool2d`."""
+
+    def __init__(self, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0):
+        super().__init__(kernel_size, stride, padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Sums."""
+        return F.sum_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
 class GlobalAvgPool2d(Module):
     """The mean over all pixels: (N, H, W, C) -> (N, 1, 1, C)."""
 

@@ -12,28 +12,31 @@ class BatchNorm(KernelOperation):
     """x̂ = (x − mean) / std, y = weight · x̂ + bias, per channel; in ``training``, mean and std are those of x."""
 
     def __init__(self, mean: Any, inverse_std: Any, relu: bool, training: bool, eps: float):
-        self.mean, self.inverse_std, self.relu, self.training, self.eps = mean, inverse_std, relu, training, eps
+        self._constants = mean, inverse_std
+        self.relu, self.training, self.eps = relu, training, eps
 
     def forward(self, x: Any, weight: Any, bias: Any) -> Any:
-        self.save(x, weight, bias)
-        return self.kernels.batch_norm(x, self.mean, self.inverse_std, weight, bias, self.relu)
+        mean, inverse_std = self._constants
+        del self._constants  # from here on `saved` holds them: in evaluation, the mean is the running one's own array
+        self.save(x, weight, bias, mean, inverse_std)
+        return self.kernels.batch_norm(x, mean, inverse_std, weight, bias, self.relu)
 
     def backward(self, gradient: Tensor) -> Gradients:
-        x, weight, bias = self.saved
+        x, weight, bias, mean, inverse_std = self.saved
         if is_grad_enabled():
-            return self._recordable(gradient, x, weight, bias)
+            return self._recordable(gradient, x, weight, bias, mean, inverse_std)
         arrays = self.kernels.batch_norm_gradient(
-            gradient.data, x.data, self.mean, self.inverse_std, weight.data, bias.data, self.relu, self.training
+            gradient.data, x.data, mean.data, inverse_std.data, weight.data, bias.data, self.relu, self.training
         )
         return tuple(Tensor(array, device=self.device) for array in arrays)
 
-    def _recordable(self, gradient: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Gradients:
+    def _recordable(
+        self, gradient: Tensor, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, inverse_std: Tensor
+    ) -> Gradients:
         """The kernel's formula in public functions, for gradients of gradients: slower, but it can be recorded."""
         axes = tuple(range(x.ndim - 1))
         if self.training:
             mean, inverse_std = F.mean(x, axes), (F.var(x, axes) + self.eps) ** -0.5
-        else:
-            mean, inverse_std = Tensor(self.mean, device=self.device), Tensor(self.inverse_std, device=self.device)
         normalised = (x - mean) * inverse_std
         if self.relu:
             gradient = F.where(normalised * weight + bias > 0.0, gradient, 0.0)

@@ -176,6 +176,10 @@ def test_split_is_the_adjoint_of_concatenate(axis):
     assert_adjoint(rejoined, rejoined, x, draw.normal(*x.shape))  # a diagonal matrix: its own transpose
 
 
+def test_split_takes_numpys_integers():
+    assert [part.tolist() for part in F.split([1.0, 2.0, 3.0], np.int64(2))] == [[1.0, 2.0], [3.0]]
+
+
 def test_split_into_equal_pieces_is_torchs():
     x = Numbers(8).normal(7, 2)
     pieces = F.split(x, 3)

@@ -50,7 +50,7 @@ def test_softmax_derivatives_agree_with_finite_differences(check, function):
 # --- cross-entropy ----------------------------------------------------------------------------------------------------
 
 leading = st.sampled_from([(), (5,), (2, 3, 4), (1, 30, 30)])
-reductions = st.sampled_from(["mean", "sum"])
+reductions = st.sampled_from(["mean", "sum", "none"])
 
 
 @given(leading, st.integers(1, 20), numbers, st.booleans(), reductions, st.sampled_from([-100, 0, 7]))
@@ -70,7 +70,7 @@ def test_cross_entropy_is_torchs(shape, classes, draw, weighted, reduction, igno
     )
     assert_as_torch(
         partial(F.cross_entropy, target=labels, weight=class_weight, ignore_index=ignore, reduction=reduction),
-        lambda x: theirs(x.reshape(-1, classes)),
+        lambda x: theirs(x.reshape(-1, classes)).reshape(shape if reduction == "none" else ()),
         [3 * draw.normal(*shape, classes)],
         terms=900,
         scale=5.0,
@@ -78,7 +78,7 @@ def test_cross_entropy_is_torchs(shape, classes, draw, weighted, reduction, igno
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_pixel_weights_multiply_class_weights(reduction, dtype):
     draw = Numbers(3, dtype=dtype)
     logits, labels, of_class = draw.normal(2, 3, 4, 5), draw.integers(5, 2, 3, 4), draw.uniform(5)
@@ -90,6 +90,8 @@ def test_pixel_weights_multiply_class_weights(reduction, dtype):
             of_pixel
         ).reshape(-1)
         weights = plain(of_class)[plain(labels)].reshape(-1)
+        if reduction == "none":
+            return (each * weights).reshape(labels.shape)
         total = (each * weights).sum()
         return total if reduction == "sum" else total / (plain(of_pixel).reshape(-1) * weights).sum()
 
@@ -104,6 +106,14 @@ def test_cross_entropy_of_nothing_counted_is_zero_with_zero_gradient():
     assert loss.item() == 0.0
     assert not x.grad.data.any()
     assert F.cross_entropy(np.ones((0, 3)), np.zeros(0, int)).item() == 0.0
+    assert F.cross_entropy(np.ones((0, 3)), np.zeros(0, int), reduction="none").shape == (0,)
+
+
+def test_loss_of_an_ignored_pixel_is_zero_whatever_was_predicted():
+    logits, labels = np.array([[np.nan, 0.0], [-np.inf, 0.0]]), np.array([-100, 0])
+    for pixel_weight, expected in ((None, [0.0, np.inf]), (np.array([1.0, 0.0]), [0.0, 0.0])):
+        loss = F.cross_entropy(logits, labels, reduction="none", pixel_weight=pixel_weight)
+        assert loss.tolist() == expected
 
 
 def test_cross_entropy_of_certain_predictions():
@@ -126,6 +136,7 @@ def test_cross_entropy_derivatives_agree_with_finite_differences(check):
     labels = np.array([[0, 2], [-100, 1]])
     loss = partial(F.cross_entropy, target=labels, weight=draw.uniform(3), pixel_weight=draw.uniform(2, 2))
     check(loss, leaf(draw.normal(2, 2, 3)))
+    check(partial(loss, reduction="none"), leaf(draw.normal(2, 2, 3)))
 
 
 # --- binary cross-entropy ---------------------------------------------------------------------------------------------
@@ -150,7 +161,7 @@ def test_binary_cross_entropy_is_torchs(shape, draw, weighted, positive, reducti
         reduction=reduction,
     )
     ours = partial(
-        F.binary_cross_entropy,
+        F.binary_cross_entropy_with_logits,
         target=soft,
         weight=0.5 if weighted else None,
         pos_weight=np.array(3.0) if positive else None,
@@ -161,16 +172,16 @@ def test_binary_cross_entropy_is_torchs(shape, draw, weighted, positive, reducti
 
 def test_binary_cross_entropy_does_not_overflow_and_takes_masks():
     x = vector(1000.0, -1000.0, dtype=np.float32)
-    loss = F.binary_cross_entropy(x, np.array([True, False]))
+    loss = F.binary_cross_entropy_with_logits(x, np.array([True, False]))
     loss.backward()
     assert (loss.dtype, loss.item(), x.grad.tolist()) == (np.float32, 0.0, [0.0, 0.0])
-    assert F.binary_cross_entropy([1000.0], [0.0]).item() == 1000.0
+    assert F.binary_cross_entropy_with_logits([1000.0], [0.0]).item() == 1000.0
 
 
 @pytest.mark.parametrize("check", [mf.gradcheck, mf.gradgradcheck])
 def test_binary_cross_entropy_derivatives_agree_with_finite_differences(check):
     draw = Numbers(5)
-    loss = partial(F.binary_cross_entropy, weight=draw.uniform(4), pos_weight=draw.uniform(3, 1))
+    loss = partial(F.binary_cross_entropy_with_logits, weight=draw.uniform(4), pos_weight=draw.uniform(3, 1))
     check(loss, [leaf(draw.normal(3, 4)), Tensor(draw.uniform(3, 4))])
     check(loss, [leaf(draw.normal(3, 4)), leaf(draw.uniform(3, 4, low=0.2, high=0.8))])
 
@@ -180,7 +191,8 @@ def test_reference_device_agrees():
     results = []
     for device in ("cpu", "reference"):
         t = Tensor(x).to(device).requires_grad_()
-        (F.cross_entropy(t, labels) + F.softmax(t)[0, 0, 0] + F.binary_cross_entropy(t, 0.0 * x)).backward()
+        each = F.cross_entropy(t, labels, reduction="none").mean() + F.binary_cross_entropy_with_logits(t, 0.0 * x)
+        (F.cross_entropy(t, labels) + F.softmax(t)[0, 0, 0] + each).backward()
         assert t.grad.device == device
         results.append(t.grad.data)
     assert_close(*results, terms=24)
@@ -200,24 +212,45 @@ ERRORS = [
     (lambda: F.cross_entropy(X, T - 1), "cross_entropy: label -1 is not one of 0..2"),
     (lambda: F.cross_entropy(X, T, np.ones(2)), "cross_entropy: weight must have shape (3,), one a class; got (2,)"),
     (lambda: F.cross_entropy(X, T, pixel_weight=X), "cross_entropy: pixel_weight must have shape (2,), one a pixel"),
-    (lambda: F.cross_entropy(X, T, reduction="none"), "cross_entropy: reduction must be 'mean' or 'sum', not 'none'"),
-    (lambda: F.binary_cross_entropy(X, T), "binary_cross_entropy: logits (2, 3) and target (2,) must have one shape"),
+    (lambda: F.cross_entropy(X, T, reduction="all"), "cross_entropy: reduction must be 'mean', 'sum' or 'none', not"),
     (
-        lambda: F.binary_cross_entropy(X, 255 * X),
-        "binary_cross_entropy: targets of shape (2, 3) must be in [0, 1], but go from 255.0 to 255.0; masks of 0 and",
-    ),
-    (lambda: F.binary_cross_entropy(X, np.nan * X), "binary_cross_entropy: targets of shape (2, 3) must be in [0, 1],"),
-    (
-        lambda: F.binary_cross_entropy(X, X, weight=T),
-        "binary_cross_entropy, weight: shapes (2,) and (2, 3) cannot be broadcast together",
+        lambda: F.binary_cross_entropy_with_logits(X, T),
+        "binary_cross_entropy_with_logits: logits (2, 3) and target (2,) must have one shape",
     ),
     (
-        lambda: F.binary_cross_entropy(X, X, pos_weight=X[None]),
-        "binary_cross_entropy: pos_weight of shape (1, 2, 3) must broadcast to the logits' shape (2, 3)",
+        lambda: F.binary_cross_entropy_with_logits(X, 255 * X),
+        "_with_logits: targets of shape (2, 3) must be in [0, 1], but go from 255.0 to 255.0; masks of 0 and 255 must",
     ),
-    (lambda: F.binary_cross_entropy(X, X, reduction="no"), "binary_cross_entropy: reduction must be 'mean' or 'sum',"),
-    (lambda: F.binary_cross_entropy(X[:0], X[:0]), "mean: nothing to reduce over axis None of an empty tensor of"),
+    (
+        lambda: F.binary_cross_entropy_with_logits(X, np.nan * X),
+        "binary_cross_entropy_with_logits: targets of shape (2, 3) must be in [0, 1],",
+    ),
+    (
+        lambda: F.binary_cross_entropy_with_logits(X, X, weight=T),
+        "binary_cross_entropy_with_logits, weight: shapes (2,) and (2, 3) cannot be broadcast together",
+    ),
+    (
+        lambda: F.binary_cross_entropy_with_logits(X, X, pos_weight=X[None]),
+        "binary_cross_entropy_with_logits: pos_weight of shape (1, 2, 3) must broadcast to the logits' shape (2, 3)",
+    ),
+    (
+        lambda: F.binary_cross_entropy_with_logits(X, X, reduction="no"),
+        "binary_cross_entropy_with_logits: reduction must be 'mean', 'sum' or",
+    ),
+    (
+        lambda: F.binary_cross_entropy_with_logits(X[:0], X[:0]),
+        "mean: nothing to reduce over axis None of an empty tensor of",
+    ),
 ]
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "cross_entropy"])
+def test_half_precision_is_refused(name):
+    labels = (T,) if name == "cross_entropy" else ()
+    with pytest.raises(
+        TypeError, match=rf"^{name}: expected float32 or float64, got float16 of shape \(2, 3\); convert"
+    ):
+        getattr(F, name)(X.astype(np.float16), *labels)
 
 
 @pytest.mark.parametrize(("call", "message"), ERRORS)

@@ -227,6 +227,14 @@ ERRORS = [
         lambda: F.conv2d(X, ones(3, 3, 3, 4)),
         "conv2d: input (2, 5, 5, 2) has 2 channels, but weight (3, 3, 3, 4) with groups=1 takes 3; weights are",
     ),
+    (
+        lambda: F.conv2d(ones(1, 2, 5, 5), W),
+        "weights are (kh, kw, C_in / groups, C_out); images are (N, H, W, C): x.transpose(0, 2, 3, 1)",
+    ),
+    (
+        lambda: F.conv_transpose2d(ones(1, 4, 5, 5), W),
+        "weights are (kh, kw, C_out / groups, C_in); images are (N, H, W, C): x.transpose(0, 2, 3, 1)",
+    ),
     (lambda: F.conv2d(X, W, groups=3), "conv2d: groups=3 does not divide the weight's 4 channels; use a divisor"),
     (lambda: F.conv2d(X, W, groups=0), "conv2d: groups=0 does not divide the weight's 4 channels"),
     (lambda: F.conv2d(X, W, ones(3)), "conv2d: bias must have shape (4,), one number an output channel; got (3,)"),

@@ -225,6 +225,10 @@ ERRORS = [
     ),
     (lambda: F.clip(A, 2, 1), "clip: min 2 is above max 1; exchange them"),
     (lambda: F.clip(A), "clip: neither min nor max is given; give at least one"),
+    (
+        lambda: F.relu(A.astype(np.float16)),
+        "relu: expected float32 or float64, got float16 of shape (2, 3); convert with x.astype('float32')",
+    ),
     (lambda: F.add("a", 1.0), "a Tensor holds floats, integers or booleans, not <U1"),
 ]
 

@@ -17,7 +17,7 @@ DTYPES = [np.float32, np.float64]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_mse_loss_is_torchs(reduction, dtype):
     draw = Numbers(1, dtype=dtype)
     arrays = [draw.normal(2, 3, 4), draw.normal(2, 3, 4)]
@@ -140,7 +140,7 @@ ERRORS = [
         )
         for function in (F.mse_loss, F.dice_loss, F.jaccard_loss)
     ),
-    (lambda: F.mse_loss(X, X, "none"), "mse_loss: reduction must be 'mean' or 'sum', not 'none'"),
+    (lambda: F.mse_loss(X, X, "all"), "mse_loss: reduction must be 'mean', 'sum' or 'none', not 'all'"),
     (lambda: F.jaccard_loss(X, X, power=0), "jaccard_loss: power must be at least 1, got 0; the lecture has 1 and 2"),
     (lambda: F.dice_loss(X, X, empty="skip"), "dice_loss: empty must be 'lecture', 'perfect' or 'ignore', not 'skip'"),
     (lambda: F.jaccard_loss(X, X, eps=0.0, empty="perfect"), "jaccard_loss: empty='perfect' needs eps > 0, got 0.0"),

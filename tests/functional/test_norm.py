@@ -204,6 +204,16 @@ def test_dropout_of_integers_is_floating():
     assert F.dropout(vector(1, 2, 3, dtype=np.float64).detach().astype("int64"), 0.2).dtype == np.float32
 
 
+def test_running_statistics_that_change_before_backward_are_noticed():
+    mean, variance = mf.zeros(4), mf.ones(4)
+    y = F.batch_norm(leaf(np.ones((2, 3, 4), np.float32)), mean, variance)
+    variance.copy_(9.0)  # backward needs only what was made of it
+    y.sum().backward(retain_graph=True)
+    mean.copy_(9.0)
+    with pytest.raises(RuntimeError, match=r"backward of BatchNorm needs an array of shape \(4,\) that was changed"):
+        y.sum().backward()
+
+
 X, V = np.ones((2, 3, 4)), np.ones(4)
 ERRORS = [
     (lambda: F.batch_norm(V), "batch_norm: expected float32 or float64 of shape (..., C) with C >= 1, got float64 of"),

@@ -36,6 +36,9 @@ def test_sum_mean_and_var_are_torchs(axis, keepdims, layout, dtype):
             assert_as_torch(
                 partial(F.var, ddof=ddof, **sizes), partial(torch.var, correction=ddof, **theirs), [x], terms=60
             )
+            assert_as_torch(
+                partial(F.std, ddof=ddof, **sizes), partial(torch.std, correction=ddof, **theirs), [x], terms=60
+            )
     else:
         np.testing.assert_array_equal(F.sum(x, **sizes).data, x)
 
@@ -100,7 +103,7 @@ def test_sum_to_is_the_adjoint_of_broadcast_to(small):
 
 @pytest.mark.parametrize("check", [mf.gradcheck, mf.gradgradcheck])
 @pytest.mark.parametrize("axis", [None, 1, (0, 2)])
-@pytest.mark.parametrize("function", [F.sum, F.mean, F.var, F.max, F.min])
+@pytest.mark.parametrize("function", [F.sum, F.mean, F.var, F.std, F.max, F.min])
 def test_derivatives_agree_with_finite_differences(check, axis, function):
     check(lambda x: function(x * x, axis), leaf(Numbers(5).distinct(2, 3, 4) + 1.0))
 
@@ -108,6 +111,7 @@ def test_derivatives_agree_with_finite_differences(check, axis, function):
 def test_methods_are_the_functions():
     x = Tensor(np.array([[1.0, 5.0], [2.0, 3.0]]))
     assert [x.sum(0).tolist(), x.mean(1).tolist(), x.var(0, ddof=1).tolist()] == [[3.0, 8.0], [3.0, 2.5], [0.5, 2.0]]
+    assert x.std(1, ddof=1, keepdims=True).data == pytest.approx(np.std(x.data, 1, ddof=1, keepdims=True))
     assert [x.max().item(), x.min(axis=1).tolist(), x.argmax(1).tolist()] == [5.0, [1.0, 2.0], [1, 1]]
 
 

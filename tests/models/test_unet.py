@@ -169,7 +169,8 @@ def test_refused_before_anything_is_computed():
             layer.register_forward_pre_hook(lambda module, inputs: calls.append(module))
     for shape, message in [
         ((1, 7, 8, 1), "height 7"),
-        ((3, 8, 8, 2), r"unet: input \(3, 8, 8, 2\) has 2 channels, but the network takes 1"),
+        ((3, 8, 8, 2), r"unet: input \(3, 8, 8, 2\) has 2 channels, but the network takes 1$"),
+        ((3, 1, 8, 8), r"the network takes 1; images are \(N, H, W, C\): x\.transpose\(0, 2, 3, 1\)"),
         ((8, 8, 1), r"unet: expected images of shape .* x\[None\]"),
         ((3, 0, 8, 1), r"height 0 of input \(3, 0, 8, 1\) is not a legal size; nearest legal: 2 \(pad by 2\)"),
     ]:
@@ -181,6 +182,12 @@ def test_refused_before_anything_is_computed():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            {"base": 1024, "depth": 5},
+            r"unet: base=1024 and depth=5 give the deepest level base · 2\^depth channels, which",
+        ),
+        ({"base": 10**30, "depth": 1}, "is more than 16384; make one of them smaller"),
+        ({"base": 1, "depth": 10**12}, "is more than 16384"),
         ({"in_channels": 0}, "unet: in_channels must be a positive integer, got 0"),
         ({"classes": 1.5}, "unet: classes must be a positive integer, got 1.5"),
         ({"base": -1}, "unet: base"),

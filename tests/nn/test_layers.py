@@ -72,6 +72,13 @@ CASES = {
     "softplus": (nn.Softplus, lambda x, m: F.softplus(x)),
     "softmax": (nn.Softmax, lambda x, m: F.softmax(x)),
     "softmax along height": (lambda: nn.Softmax(1), lambda x, m: F.softmax(x, 1)),
+    "log-softmax": (nn.LogSoftmax, lambda x, m: F.log_softmax(x)),
+    "log-softmax along width": (lambda: nn.LogSoftmax(2), lambda x, m: F.log_softmax(x, 2)),
+    "sum": (lambda: nn.SumPool2d(2), lambda x, m: F.sum_pool2d(x, 2)),
+    "sum, everything": (lambda: nn.SumPool2d(3, (2, 1), 1), lambda x, m: F.sum_pool2d(x, 3, (2, 1), 1)),
+    "zeros around": (lambda: nn.ZeroPad2d((1, 2, 3, 0)), lambda x, m: F.pad(x, (1, 2, 3, 0))),
+    "mirrored around": (lambda: nn.ReflectionPad2d([1, 2, 3, 0]), lambda x, m: F.pad(x, (1, 2, 3, 0), "reflect")),
+    "repeated around": (lambda: nn.ReplicationPad2d(2), lambda x, m: F.pad(x, 2, "replicate")),
     "identity": (nn.Identity, lambda x, m: x),
     "batch norm": (
         lambda: nn.BatchNorm2d(4, 1e-3),
@@ -181,6 +188,11 @@ def test_the_same_seed_gives_the_same_layer():
         (lambda: nn.Linear(2, 0), "Linear: in_features=2 and out_features=0 must be positive"),
         (lambda: nn.MaxPool2d(0), "MaxPool2d: kernel_size"),
         (lambda: nn.AvgPool2d(2, 0), "AvgPool2d: stride"),
+        (
+            lambda: nn.ZeroPad2d((1, 2)),
+            r"ZeroPad2d: padding must be an int or \(left, right, top, bottom\), got \(1, 2",
+        ),
+        (lambda: nn.ReflectionPad2d(1.5), "ReflectionPad2d: padding must be"),
         (lambda: nn.Upsample(), "Upsample: give either size or scale_factor"),
         (lambda: nn.Upsample(2, 2.0), "Upsample: give either size or scale_factor"),
         (lambda: nn.Upsample(2, mode="bicubic"), "Upsample: mode must be 'nearest' or 'bilinear', not 'bicubic'"),
@@ -215,6 +227,10 @@ def test_impossible_arguments(make, message):
         (nn.Dropout2d(0.25), "Dropout2d(p=0.25)"),
         (nn.LeakyReLU(), "LeakyReLU(negative_slope=0.01)"),
         (nn.Softmax(), "Softmax(axis=-1)"),
+        (nn.LogSoftmax(), "LogSoftmax(axis=-1)"),
+        (nn.SumPool2d(2), "SumPool2d(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0))"),
+        (nn.ReplicationPad2d((1, 2, 3, 4)), "ReplicationPad2d(padding=(1, 2, 3, 4))"),
+        (nn.ZeroPad2d(1), "ZeroPad2d(padding=(1, 1, 1, 1))"),
     ],
 )
 def test_repr(layer, shown):

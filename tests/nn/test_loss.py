@@ -28,12 +28,25 @@ def test_class_weights_are_a_buffer():
 
 def test_binary_cross_entropy():
     loss = nn.BCEWithLogitsLoss([1.0, 2.0, 3.0], "sum", 2.0)
-    expected = F.binary_cross_entropy(LOGITS, MASK, [1.0, 2.0, 3.0], 2.0, "sum")
+    expected = F.binary_cross_entropy_with_logits(LOGITS, MASK, [1.0, 2.0, 3.0], 2.0, "sum")
     assert loss(LOGITS, MASK).item() == expected.item()
 
 
 def test_mean_squared_error():
     assert nn.MSELoss("sum")(LOGITS, MASK).item() == F.mse_loss(LOGITS, MASK, "sum").item()
+
+
+def test_losses_of_every_pixel():
+    pairs = [
+        (nn.CrossEntropyLoss(reduction="none")(LOGITS, LABELS), F.cross_entropy(LOGITS, LABELS, reduction="none")),
+        (
+            nn.BCEWithLogitsLoss(reduction="none")(LOGITS, MASK),
+            F.binary_cross_entropy_with_logits(LOGITS, MASK, reduction="none"),
+        ),
+        (nn.MSELoss("none")(LOGITS, MASK), F.mse_loss(LOGITS, MASK, "none")),
+    ]
+    assert [ours.tolist() == expected.tolist() for ours, expected in pairs] == [True] * 3
+    assert [ours.shape for ours, _ in pairs] == [LABELS.shape, MASK.shape, MASK.shape]
 
 
 def test_overlap_losses():
@@ -47,8 +60,8 @@ def test_overlap_losses():
     ("make", "message"),
     [
         (
-            lambda: nn.CrossEntropyLoss(reduction="none"),
-            "Loss: reduction must be 'mean' or 'sum', not 'none'",
+            lambda: nn.CrossEntropyLoss(reduction="all"),
+            "CrossEntropyLoss: reduction must be 'mean', 'sum' or 'none', not 'all'",
         ),
         (lambda: nn.BCEWithLogitsLoss(reduction="avg"), "BCEWithLogitsLoss: reduction"),
         (lambda: nn.MSELoss("x"), "MSELoss: reduction"),
