@@ -56,7 +56,8 @@ def evaluate(
     if membranes:
         rows |= _baselines(dataset)
     console = Console()
-    console.print(_table(f"{dataset.name}, {split}: {len(dataset)} images; {checkpoint.value} checkpoint", rows))
+    console.print(f"{dataset.name}, {split}: {len(dataset)} images; {checkpoint.value} checkpoint", highlight=False)
+    console.print(_table(rows))
     written = {"checkpoint": checkpoint.value, "split": split, "scores": rows}
     write_text(run / "evaluation.json", json.dumps(written, indent=2) + "\n")
     console.print(f"written to {run / 'evaluation.json'}", markup=False, highlight=False, soft_wrap=True)
@@ -96,11 +97,11 @@ def _baselines(dataset: Any) -> dict[str, dict[str, float]]:
     return rows
 
 
-def _table(title: str, rows: dict[str, dict[str, float]]) -> Any:
+def _table(rows: dict[str, dict[str, float]]) -> Any:
     """Scores down, contestants across."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table()
     table.add_column("score")
     for name in rows:
         table.add_column(name, justify="right")
