@@ -19,9 +19,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	rm -rf build/types && mkdir -p build/types/minifcn
-	ln -s $(addprefix $(CURDIR)/,$(wildcard minifcn/*)) build/types/minifcn/
-	ln -s $(CURDIR)/kernels build/types/minifcn/kernels
-	cd build/types && $(abspath $(BIN))/mypy --config-file $(CURDIR)/setup.cfg
+	ln -s $(addprefix ../../../,$(wildcard minifcn/*)) build/types/minifcn/
+	ln -s ../../../kernels build/types/minifcn/kernels
+	cd build/types && "$(CURDIR)/$(BIN)/mypy" --config-file ../../setup.cfg
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/unet_step.py
