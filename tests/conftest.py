@@ -1,6 +1,7 @@
 """How all tests run: Hypothesis' profile, PyTorch on one thread, and no test may leave global state changed."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +19,24 @@ settings.register_profile(
     print_blob=False,
 )
 settings.load_profile("minifcn")
+
+
+REPOSITORY = Path(__file__).parents[1]
+# Looked up on import: tests that name another home of the data change the environment.
+REAL_DATA = REPOSITORY / os.environ.get("MINIFCN_TEST_DATA", "../shared/data")
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """A function: name of a real dataset -> its folder; it skips the test where that is absent."""
+
+    def folder(name: str) -> Path:
+        path = REAL_DATA / name
+        if not path.is_dir():
+            pytest.skip(f"no {name} in {REAL_DATA} (set MINIFCN_TEST_DATA)")
+        return path
+
+    return folder
 
 
 @pytest.fixture(autouse=True, scope="session")

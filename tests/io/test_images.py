@@ -3,7 +3,6 @@ import struct
 import subprocess
 import sys
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -365,18 +364,16 @@ print({"PIL", "tifffile", "skimage", "scipy"} & (set(sys.modules) - before))
 
 # ---- real files
 
-DATA = Path(__file__).parents[2] / os.environ.get("MINIFCN_TEST_DATA", "../shared/data")
 
-
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no real data at {DATA}; set MINIFCN_TEST_DATA")
-def test_real_files_of_every_kind():
-    stack = read_image(DATA / "isbi2012" / "train-volume.tif")
+def test_real_files_of_every_kind(real_data):
+    isbi, voc, nuclei = real_data("isbi2012"), real_data("voc2012"), real_data("dsb2018")
+    stack = read_image(isbi / "train-volume.tif")
     assert (stack.dtype, stack.shape) == (np.uint8, (24, 512, 512))
-    assert set(np.unique(read_image(DATA / "isbi2012" / "train-labels.tif", labels=True))) == {0, 255}
-    for path in sorted((DATA / "voc2012" / "SegmentationClass").glob("*.png")):
+    assert set(np.unique(read_image(isbi / "train-labels.tif", labels=True))) == {0, 255}
+    for path in sorted((voc / "SegmentationClass").glob("*.png")):
         assert set(np.unique(read_image(path, labels=True))) <= {*range(21), 255}
         assert read_image(path).shape[-1] == 3
-    for path in sorted((DATA / "voc2012" / "JPEGImages").glob("*.jpg")):
+    for path in sorted((voc / "JPEGImages").glob("*.jpg")):
         assert read_image(path).shape[-1] == 3
-    nuclei = sorted((DATA / "dsb2018" / "fluo" / "labels").iterdir())
-    assert read_image(nuclei[0], labels=True).dtype == np.uint16
+    instances = sorted((nuclei / "fluo" / "labels").iterdir())
+    assert read_image(instances[0], labels=True).dtype == np.uint16
