@@ -14,30 +14,17 @@ hence explicit vector types, as wide as the host's widest.
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-
-def _vector_bytes() -> int:
-    features = llvmlite.binding.get_host_cpu_features()
-    return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
-
-
-#: Width of a SIMD vector on this machine.
-VECTOR_BYTES = _vector_bytes()
+from minifcn.kernels.cpu.simd import VECTOR_BYTES, lanes
 
 #: Heights of tiles, in the order they are tried. With two vectors a row, the tallest fills the registers (32 with
 #: AVX-512 and on Arm, 16 with AVX2) but for the two vectors of B and the broadcast element of A.
 TILE_ROWS = (6, 4, 2, 1) if VECTOR_BYTES == 32 else (14, 8, 4, 2, 1)
-
-
-def lanes(itemsize: int) -> int:
-    """Numbers in a SIMD vector."""
-    return VECTOR_BYTES // itemsize
 
 
 def _make(vectors: int) -> Callable[..., Any]:

@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 import numba
 
+from minifcn.kernels.cpu.simd import VECTOR_BYTES
+
 
 def _wait_politely() -> None:
     """Let a thread that has run out of work sleep after some 50 µs, instead of GNU OpenMP's 15 ms of spinning.
@@ -121,7 +123,7 @@ def _user_cache() -> Path:
 
 def _source_hash() -> str:
     """A hash of all that decides what a kernel compiles to, but for the processor, which Numba looks at itself."""
-    digest = hashlib.sha256(numba.__version__.encode())
+    digest = hashlib.sha256(f"{numba.__version__} {VECTOR_BYTES}".encode())
     kernels = Path(__file__).parent.parent
     for path in sorted(kernels.rglob("*.py")):
         digest.update(path.relative_to(kernels).as_posix().encode() + b"\0")

@@ -22,8 +22,8 @@ def facts() -> dict[str, Any]:
     import minifcn
     from minifcn import kernels
     from minifcn.data import data_home
-    from minifcn.kernels.cpu.brgemm import VECTOR_BYTES
     from minifcn.kernels.cpu.jit import cache_folder
+    from minifcn.kernels.cpu.simd import VECTOR_BYTES
 
     features = llvm.get_host_cpu_features()
     interesting = ("avx2", "fma", "avx512f", "avx512bf16", "amx-bf16", "neon", "sve")
