@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,8 +59,10 @@ def evaluate(
     console = Console()
     console.print(f"{dataset.name}, {split}: {len(dataset)} images; {checkpoint.value} checkpoint", highlight=False)
     console.print(_table(rows))
-    written = {"checkpoint": checkpoint.value, "split": split, "scores": rows}
-    write_text(run / "evaluation.json", json.dumps(written, indent=2) + "\n")
+    # A class that is in neither truth nor prediction has no IoU: NaN, which JSON does not know.
+    known = {name: {k: v if math.isfinite(v) else None for k, v in row.items()} for name, row in rows.items()}
+    written = {"checkpoint": checkpoint.value, "split": split, "scores": known}
+    write_text(run / "evaluation.json", json.dumps(written, indent=2, allow_nan=False) + "\n")
     console.print(f"written to {run / 'evaluation.json'}", markup=False, highlight=False, soft_wrap=True)
 
 

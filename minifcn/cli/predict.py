@@ -69,7 +69,7 @@ def _predict_file(predictor: Any, path: Path, name: Path, probabilities: bool) -
         images, stacked = as_images(to_float(array), predictor.channels)
     except ValueError as error:
         raise ImageError(f"{path}: {error}") from None
-    result = np.concatenate([predictor(image[None]) for image in images])
+    result = predictor(images)
     binary = result.shape[-1] == 2
     if probabilities:
         layers = {name: result[..., 1]} if binary else _one_each(name, result, predictor.classes)
@@ -91,7 +91,7 @@ def _write(path: Path, array: np.ndarray, classes: int) -> None:
     from minifcn.io import replacing, write_image
 
     if path.suffix.lower() != ".png" or not classes:
-        write_image(path, array)
+        write_image(path, array, stack=array.ndim == 3)  # results have no channels
         return
     # A palette makes class numbers visible, and leaves them as they are for whoever reads the file.
     from PIL import Image

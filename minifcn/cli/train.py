@@ -134,7 +134,8 @@ def _check_unchanged(
 
     asked = {"dataset": dataset, **changes, **options}
     del asked["data"]
-    defaults = {name: p.default for name, p in inspect.signature(REGISTRY[config.model]).parameters.items()}
+    known = inspect.signature(REGISTRY[config.model]).parameters if config.model in REGISTRY else {}
+    defaults = {name: parameter.default for name, parameter in known.items()}
     values = {**vars(config), **defaults, **config.options}
     for name, value in asked.items():
         kept = values.get(name)

@@ -1,7 +1,7 @@
 """Data: indexable sets of (image, label), transforms of both at once, batches, and the check before training."""
 
-from minifcn.data.check import DataError, Report, check
-from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Subset, split
+from minifcn.data.check import DataError, Report, check, class_fractions
+from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Subset, split, spread
 from minifcn.data.download import DownloadError, data_home
 from minifcn.data.isbi import ISBI2012
 from minifcn.data.loader import Loader
@@ -37,9 +37,11 @@ __all__ = [
     "SyntheticMembranes",
     "Transform",
     "check",
+    "class_fractions",
     "data_home",
     "map_binary_masks",
     "open_source",
     "split",
+    "spread",
     "statistics",
 ]

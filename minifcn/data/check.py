@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.data.dataset import Dataset, Image, Label
+from minifcn.data.dataset import Dataset, Image, Label, spread
 from minifcn.data.masks import IGNORE_INDEX
 
 SizeRule = Callable[[int, int], str | None]
@@ -78,7 +78,7 @@ def check(
     """
     if len(dataset) == 0:
         raise DataError(f"{dataset.name}: holds no images")
-    looked_at = _spread(len(dataset), samples)
+    looked_at = spread(len(dataset), samples)
     counts = np.zeros(dataset.num_classes, np.int64)
     shapes: dict[tuple[int, int, int], None] = {}  # a set that remembers its order
     remarks: defaultdict[str, list[str]] = defaultdict(list)  # kind -> the images that it is said of
@@ -97,17 +97,21 @@ def check(
     return Report(len(looked_at), tuple(shapes), fractions, tuple(dict.fromkeys(notes)))
 
 
-def _spread(length: int, samples: int | None) -> list[int]:
-    """Return `samples` indices, evenly spread over 0..length-1.
+def class_fractions(dataset: Dataset, samples: int | None = 200) -> tuple[float, ...]:
+    """Return the share of each class in the labelled pixels of `samples` images, evenly spread; None is all of them.
 
-    >>> _spread(10, 4), _spread(3, None)
-    ([0, 3, 6, 9], [0, 1, 2])
+    >>> from minifcn.data import ArrayDataset
+    >>> class_fractions(ArrayDataset([np.eye(2)], [[[0, 0], [1, 0]]], ("background", "cell")))
+    (0.75, 0.25)
+
+    Raises:
+        DataError: a label that is none of the dataset's.
     """
-    if samples is None or samples >= length:
-        return list(range(length))
-    if samples < 1:
-        raise ValueError(f"check: expected samples >= 1, got {samples}")
-    return np.linspace(0, length - 1, samples).round().astype(int).tolist()
+    counts = np.zeros(dataset.num_classes, np.int64)
+    for index in spread(len(dataset), samples):
+        image, label = dataset[index]
+        counts += _count_labels(f"{dataset.name}: image {index}", image, label, dataset.classes)
+    return tuple((counts / max(1, counts.sum())).tolist())
 
 
 def _check_image(where: str, image: Image, declared: int, wanted: int | None) -> None:

@@ -66,6 +66,22 @@ def normalise_index(index: int, length: int, name: str) -> int:
     return position % length
 
 
+def spread(length: int, count: int | None) -> list[int]:
+    """Return `count` indices, evenly spread over 0..length-1: all of them if there are no more, or if it is None.
+
+    >>> spread(10, 4), spread(3, None)
+    ([0, 3, 6, 9], [0, 1, 2])
+
+    Raises:
+        ValueError: a count below 1.
+    """
+    if count is None or count >= length:
+        return list(range(length))
+    if count < 1:
+        raise ValueError(f"expected at least 1 sample to look at, got {count}")
+    return np.linspace(0, length - 1, count).round().astype(int).tolist()
+
+
 def as_image(pixels: ArrayLike) -> Image:
     """Return pixels as files hold them as an image: float32 (H, W, C).
 

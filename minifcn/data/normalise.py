@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.data.dataset import Dataset, Derived, Sample
+from minifcn.data.dataset import Dataset, Derived, Sample, spread
 
 _STATISTICS_IMAGES = 200  # more would not change mean and standard deviation in the third digit
 
@@ -54,9 +54,8 @@ class Normalised(Derived):
 
 def statistics(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of (at most 200 of) the images, by channel; a constant channel has 1."""
-    chosen = np.linspace(0, len(dataset) - 1, min(len(dataset), _STATISTICS_IMAGES)).round().astype(int).tolist()
     count, total, squares = 0, np.zeros(dataset.channels), np.zeros(dataset.channels)
-    for index in chosen:
+    for index in spread(len(dataset), _STATISTICS_IMAGES):
         pixels = dataset[index][0].reshape(-1, dataset.channels).astype(np.float64)
         count += len(pixels)
         total += pixels.sum(axis=0)

@@ -17,12 +17,10 @@ class Source(NamedTuple):
     """A data set with a name.
 
     Attributes:
-        summary: one line for a list of sources.
         splits: the parts it has, all of them with labels and no two with an image in common.
         open: called with (root, split, download); `split` is one of `splits`.
     """
 
-    summary: str
     splits: tuple[str, ...]
     open: Callable[[Root, str, bool], Dataset]
 
@@ -68,11 +66,9 @@ def _hold_out(dataset: Dataset, count: int, part: str) -> Dataset:
 
 
 SOURCES: dict[str, Source] = {
-    "synthetic": Source(
-        "synthetic membranes, made up as they are asked for", ("train", "validation", "test"), _synthetic
-    ),
-    "isbi": Source("ISBI 2012, membranes in electron microscopy", ("train", "validation"), _isbi),
-    "mnist": Source("MNIST, handwritten digits by the pixel", ("train", "validation", "test"), _mnist),
+    "synthetic": Source(("train", "validation", "test"), _synthetic),
+    "isbi": Source(("train", "validation"), _isbi),
+    "mnist": Source(("train", "validation", "test"), _mnist),
 }
 
 

@@ -67,12 +67,27 @@ def cross_entropy(
     """
     check_reduction("cross_entropy", reduction)
     x = for_kernels("cross_entropy", floating(as_tensor(logits)))
-    labels = as_tensor(target, like=x)
-    classes = x.shape[-1] if x.ndim else 0
-    if labels.shape != x.shape[:-1] or labels.dtype.kind not in "iu":
+    labels, counted = _checked_labels(target, x, ignore_index)
+    flat, classes = labels.data.reshape(-1), x.shape[-1]
+    weights = _total_weights(labels, counted, x, weight, pixel_weight)
+    rows = reshape(x, (flat.size, classes))
+    if reduction == "none":
+        at_label = index(log_softmax(rows), (np.arange(flat.size), np.where(counted, flat, 0)))
+        return reshape(where(weights != 0, at_label * -weights, 0.0), labels.shape)  # 0, also beside NaN
+    total = ops.CrossEntropy(flat, weights)(rows)
+    count = float(weights.sum(dtype=np.float64))
+    # Nothing counted: the sum is 0 and stays 0, instead of becoming NaN and poisoning the network.
+    return total if reduction == "sum" or count == 0.0 else total * (1.0 / count)
+
+
+def _checked_labels(target: TensorLike, logits: Tensor, ignore_index: int) -> tuple[Tensor, np.ndarray]:
+    """The labels (...), and (flat) which of them count."""
+    labels = as_tensor(target, like=logits)
+    classes = logits.shape[-1] if logits.ndim else 0
+    if labels.shape != logits.shape[:-1] or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"cross_entropy: logits {x.shape} need integer labels of shape {x.shape[:-1]}, got {labels.dtype} of shape "
-            f"{labels.shape}; classes are the last axis of the logits"
+            f"cross_entropy: logits {logits.shape} need integer labels of shape {logits.shape[:-1]}, got "
+            f"{labels.dtype} of shape {labels.shape}; classes are the last axis of the logits"
         )
     flat = labels.data.reshape(-1)
     counted = flat != ignore_index
@@ -82,12 +97,19 @@ def cross_entropy(
             f"cross_entropy: label {wrong[0]} is not one of 0..{classes - 1} (nor ignore_index={ignore_index}); "
             "masks of 0 and 255 must be mapped to 0 and 1 first"
         )
-    weights = counted.astype(x.dtype)
+    return labels, counted
+
+
+def _total_weights(
+    labels: Tensor, counted: np.ndarray, logits: Tensor, weight: TensorLike | None, pixel_weight: TensorLike | None
+) -> np.ndarray:
+    """(M,) class weight times pixel weight, 0 where a pixel does not count."""
+    classes, weights = logits.shape[-1], counted.astype(logits.dtype)
     if weight is not None:
         of_class = as_tensor(weight).data
         if of_class.shape != (classes,):
             raise ValueError(f"cross_entropy: weight must have shape {(classes,)}, one a class; got {of_class.shape}")
-        weights *= of_class[np.where(counted, flat, 0)]
+        weights *= of_class[np.where(counted, labels.data.reshape(-1), 0)]
     if pixel_weight is not None:
         of_pixel = as_tensor(pixel_weight).data
         if of_pixel.shape != labels.shape:
@@ -95,14 +117,7 @@ def cross_entropy(
                 f"cross_entropy: pixel_weight must have shape {labels.shape}, one a pixel; got {of_pixel.shape}"
             )
         weights *= of_pixel.reshape(-1)
-    rows = reshape(x, (flat.size, classes))
-    if reduction == "none":
-        at_label = index(log_softmax(rows), (np.arange(flat.size), np.where(counted, flat, 0)))
-        return reshape(where(weights != 0, at_label * -weights, 0.0), labels.shape)  # 0, also beside NaN
-    total = ops.CrossEntropy(flat, weights)(rows)
-    count = float(weights.sum(dtype=np.float64))
-    # Nothing counted: the sum is 0 and stays 0, instead of becoming NaN and poisoning the network.
-    return total if reduction == "sum" or count == 0.0 else total * (1.0 / count)
+    return weights
 
 
 def binary_cross_entropy_with_logits(

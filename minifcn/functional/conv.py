@@ -110,21 +110,7 @@ def conv_transpose2d(
     if min(image_size(x)) < 1:
         raise ValueError(f"{name}: input {x.shape} has no pixels; height and width must be at least 1")
     window, after = _window(name, w, stride, padding, dilation)
-    extra = pair(name, "output_padding", output_padding)
-    smallest = shapes.conv_transpose_size(image_size(x), window)
-    # Padding "same" of an even kernel is one wider behind than before, and cuts as much more off.
-    smallest = (smallest[0] + window.padding[0] - after[0], smallest[1] + window.padding[1] - after[1])
-    if output_size is not None:
-        size = pair(name, "output_size", output_size, 1)
-        extra = (size[0] - smallest[0], size[1] - smallest[1])
-    limit = [max(s, d) for s, d in zip(window.stride, window.dilation, strict=True)]
-    if not all(0 <= e < bound for e, bound in zip(extra, limit, strict=True)):
-        largest = (smallest[0] + limit[0] - 1, smallest[1] + limit[1] - 1)
-        asked = f"output_size {output_size}" if output_size is not None else f"output_padding {output_padding}"
-        raise ValueError(
-            f"{name}: {asked} is not possible for input {x.shape}; output sizes go from {smallest} to {largest}"
-        )
-    size = (smallest[0] + extra[0], smallest[1] + extra[1])
+    size = _transposed_size(x, window, after, output_padding, output_size)
     if min(size) < 1:
         raise ValueError(
             f"{name}: padding {padding!r} cuts the output for input {x.shape} down to {size}; use less padding"
@@ -187,6 +173,28 @@ def same_padding(
     """
     before, after = shapes.same_padding(Window(pair("same_padding", "kernel_size", kernel_size, 1)))
     return pad(x, (before[1], after[1], before[0], after[0]), mode)
+
+
+def _transposed_size(
+    x: Tensor, window: Window, after: Pair, output_padding: int | Pair, output_size: int | Pair | None
+) -> Pair:
+    """The size that ``output_size`` or ``output_padding`` asks for, if the convolution maps it to that of ``x``."""
+    name = "conv_transpose2d"
+    extra = pair(name, "output_padding", output_padding)
+    smallest = shapes.conv_transpose_size(image_size(x), window)
+    # Padding "same" of an even kernel is one wider behind than before, and cuts as much more off.
+    smallest = (smallest[0] + window.padding[0] - after[0], smallest[1] + window.padding[1] - after[1])
+    if output_size is not None:
+        size = pair(name, "output_size", output_size, 1)
+        extra = (size[0] - smallest[0], size[1] - smallest[1])
+    limit = [max(s, d) for s, d in zip(window.stride, window.dilation, strict=True)]
+    if not all(0 <= e < bound for e, bound in zip(extra, limit, strict=True)):
+        largest = (smallest[0] + limit[0] - 1, smallest[1] + limit[1] - 1)
+        asked = f"output_size {output_size}" if output_size is not None else f"output_padding {output_padding}"
+        raise ValueError(
+            f"{name}: {asked} is not possible for input {x.shape}; output sizes go from {smallest} to {largest}"
+        )
+    return smallest[0] + extra[0], smallest[1] + extra[1]
 
 
 def _weight(name: str, weight: TensorLike, x: Tensor) -> Tensor:

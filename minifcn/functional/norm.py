@@ -49,41 +49,51 @@ def batch_norm(
     [[-1.0], [1.0]]
     """
     x = as_tensor(x)
-    if x.ndim < 2 or x.shape[-1] < 1 or x.dtype not in (np.float32, np.float64):
-        raise ValueError(
-            f"batch_norm: expected float32 or float64 of shape (..., C) with C >= 1, got {x.dtype} of shape {x.shape}; "
-            "reshape or convert it"
-        )
-    channels = x.shape[-1:]
-    given = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
-    for name, value in given.items():
-        if value is not None and as_tensor(value).shape != channels:
-            raise ValueError(
-                f"batch_norm: {name} must have shape {channels}, a number a channel of {x.shape}; got "
-                f"{as_tensor(value).shape}"
-            )
+    _check_channels(x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
     if activation not in (None, "relu"):
         raise ValueError(f"batch_norm: activation must be None or 'relu', not {activation!r}")
-    ones, zeros = np.ones(channels, x.dtype), np.zeros(channels, x.dtype)
-    w = as_tensor(weight if weight is not None else ones, like=x)
-    b = as_tensor(bias if bias is not None else zeros, like=x)
+    channels = x.shape[-1:]
+    w = as_tensor(np.ones(channels, x.dtype) if weight is None else weight, like=x)
+    b = as_tensor(np.zeros(channels, x.dtype) if bias is None else bias, like=x)
     if training:
-        pixels = x.size // max(1, x.shape[-1])
-        if pixels < 2:
-            raise ValueError(
-                f"batch_norm: {pixels} value(s) a channel in shape {x.shape}; training needs at least 2: use larger "
-                "images or batches"
-            )
-        mean, var = load(x.device).moments(x.data)
-        with_unbiased = var * (pixels / (pixels - 1))
-        _move_towards(running_mean, mean, momentum)
-        _move_towards(running_var, with_unbiased, momentum)
+        mean, var = _batch_statistics(x, running_mean, running_var, momentum)
     elif running_mean is None or running_var is None:
         raise ValueError("batch_norm: evaluation needs running_mean and running_var; pass training=True without them")
     else:
         mean, var = running_mean.data, running_var.data
     inverse_std = (1.0 / np.sqrt(var + eps)).astype(x.dtype, copy=False)
     return BatchNorm(mean, inverse_std, activation == "relu", training, eps)(x, w, b)
+
+
+def _check_channels(x: Tensor, **given: TensorLike | None) -> None:
+    """Everything that is given has one number for each channel of ``x``."""
+    if x.ndim < 2 or x.shape[-1] < 1 or x.dtype not in (np.float32, np.float64):
+        raise ValueError(
+            f"batch_norm: expected float32 or float64 of shape (..., C) with C >= 1, got {x.dtype} of shape {x.shape}; "
+            "reshape or convert it"
+        )
+    for name, value in given.items():
+        if value is not None and as_tensor(value).shape != x.shape[-1:]:
+            raise ValueError(
+                f"batch_norm: {name} must have shape {x.shape[-1:]}, a number a channel of {x.shape}; got "
+                f"{as_tensor(value).shape}"
+            )
+
+
+def _batch_statistics(
+    x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, momentum: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and biased variance of the batch, (C,) each; the running statistics move towards them."""
+    pixels = x.size // x.shape[-1]
+    if pixels < 2:
+        raise ValueError(
+            f"batch_norm: {pixels} value(s) a channel in shape {x.shape}; training needs at least 2: use larger "
+            "images or batches"
+        )
+    mean, var = load(x.device).moments(x.data)
+    _move_towards(running_mean, mean, momentum)
+    _move_towards(running_var, var * (pixels / (pixels - 1)), momentum)  # unbiased
+    return mean, var
 
 
 def dropout(x: TensorLike, p: float = 0.5, training: bool = True) -> Tensor:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from minifcn import models, optim
 from minifcn.data import (
-    IGNORE_INDEX,
     Compose,
     Dataset,
     Loader,
@@ -15,6 +12,7 @@ from minifcn.data import (
     RandomFlip,
     RandomRot90,
     Transform,
+    class_fractions,
     statistics,
 )
 from minifcn.training.config import ConfigError, TrainConfig
@@ -58,16 +56,6 @@ def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
     return Loader(
         Normalised(dataset, config.normalisation), config.batch, transform=transform, seed=config.seed, drop_last=True
     )
-
-
-def class_fractions(dataset: Dataset) -> list[float]:
-    """The share of each class in the pixels of (at most 200 of) the labels."""
-    chosen = np.linspace(0, len(dataset) - 1, min(len(dataset), 200)).round().astype(int).tolist()
-    counts = np.zeros(dataset.num_classes, np.int64)
-    for index in chosen:
-        label = dataset[index][1]
-        counts += np.bincount(label[label != IGNORE_INDEX].ravel(), minlength=dataset.num_classes)
-    return (counts / max(1, counts.sum())).tolist()
 
 
 def build_schedule(config: TrainConfig, optimizer: optim.Optimizer) -> optim.Schedule:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.data import IGNORE_INDEX, Dataset
+from minifcn.data import IGNORE_INDEX, Dataset, spread
 from minifcn.metrics import ConfusionMatrix, IsbiScores, isbi_scores
 from minifcn.predict import Predictor
 
@@ -65,9 +65,7 @@ def evaluate(
         membranes: score the partition into cells too (ISBI 2012); the classes must be membrane and interior.
         progress: called with (images done, images in all).
     """
-    chosen = np.arange(len(dataset))
-    if limit is not None and limit < len(dataset):
-        chosen = np.linspace(0, len(dataset) - 1, limit).round().astype(int)
+    chosen = spread(len(dataset), limit)
     matrix = ConfusionMatrix(dataset.num_classes, ignore_index=IGNORE_INDEX)
     surprise, pixels, done = 0.0, 0, 0
     truths: list[np.ndarray] = []
@@ -85,19 +83,15 @@ def evaluate(
         done += len(images)
         if progress:
             progress(done, len(chosen))
-    isbi = _isbi(truths, interiors) if membranes else None
+    isbi = isbi_scores(np.stack(truths), np.stack(interiors)) if membranes else None
     return Evaluation(matrix, dataset.classes, surprise / max(1, pixels), isbi)
 
 
-def _isbi(truths: list[np.ndarray], interiors: list[np.ndarray]) -> IsbiScores:
-    return isbi_scores(np.stack(truths), np.stack(interiors))
-
-
-def _batches(dataset: Dataset, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _batches(dataset: Dataset, indices: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Neighbouring images of one shape, stacked."""
     images: list[np.ndarray] = []
     labels: list[np.ndarray] = []
-    for index in indices.tolist():
+    for index in indices:
         image, label = dataset[index]
         if images and (len(images) == _BATCH or image.shape != images[0].shape):
             yield np.stack(images), np.stack(labels)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.data import IGNORE_INDEX, Dataset
+from minifcn.data import IGNORE_INDEX, Dataset, spread
 from minifcn.io.atomic import replacing
 from minifcn.predict import Predictor
 
@@ -36,11 +36,11 @@ def draw_curves(path: Path, rows: list[dict[str, float]]) -> None:
 
 def draw_preview(path: Path, predictor: Predictor, dataset: Dataset, count: int = 3) -> None:
     """Input, truth, probability and errors of ``count`` images, evenly spread, one a row."""
-    chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
+    chosen = spread(len(dataset), count)
     panels = 4 if dataset.num_classes == 2 else 5
     figure = _figure(3 * panels, 3.2 * len(chosen))
     grid = figure.subplots(len(chosen), panels, squeeze=False)
-    for axes, index in zip(grid, chosen.tolist(), strict=True):
+    for axes, index in zip(grid, chosen, strict=True):
         image, label = dataset[index]
         probabilities = predictor(image[None])[0]
         _draw_row(axes, image, label, probabilities, dataset.classes)

@@ -1,5 +1,6 @@
 """Every form of the command line, right and wrong: results as promised, errors as one line and exit code 2."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from small_data import write_isbi
 
 from minifcn import __version__
 from minifcn.cli import main
+from minifcn.data import ArrayDataset
+from minifcn.training import Evaluation, Run, TrainConfig, Trainer
 
 Invoke = Callable[..., tuple[int, str, str]]
 
@@ -107,6 +110,48 @@ def test_predict_keeps_name_size_and_format(
         assert 0.0 < result.min() <= result.max() < 1.0
 
 
+@pytest.fixture(scope="module")
+def three_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training on own images of three classes."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, (6, 16, 16))
+    images = (80 * labels + rng.integers(0, 40, labels.shape)).astype(np.uint8)
+    data = ArrayDataset(images, labels, ("ground", "leaf", "stem"))
+    config = TrainConfig("plants", options={"base": 2, "depth": 1}, steps=3, batch=2)
+    folder = tmp_path_factory.mktemp("runs") / "plants"
+    assert Trainer(Run.create(folder, config), data, data).train()
+    return folder
+
+
+def test_more_than_two_classes_become_a_palette_image_of_class_numbers(
+    three_classes: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (9, 13), np.uint8)
+    paths = [_write(tmp_path / name, image) for name in ("a.png", "b.tif", "c.jpg")]
+    assert invoke("predict", three_classes, *paths, "--out", tmp_path / "out")[0] == 0
+    picture = Image.open(tmp_path / "out" / "a.png")
+    assert (picture.mode, picture.size) == ("P", (13, 9))
+    assert picture.getpalette()[:3] == [0, 0, 0]
+    assert len({tuple(picture.getpalette()[3 * k : 3 * k + 3]) for k in range(3)}) == 3
+    classes = Run.open(three_classes).predictor()(image[None, ..., None] / np.float32(255))[0].argmax(axis=-1)
+    np.testing.assert_array_equal(np.asarray(picture), classes)
+    np.testing.assert_array_equal(_read(tmp_path / "out" / "b.tif"), classes)
+    assert (tmp_path / "out" / "c.png").exists()
+
+
+def test_more_than_two_classes_have_a_probability_image_each(
+    three_classes: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    stack = np.random.default_rng(1).integers(0, 256, (2, 8, 12), np.uint8)
+    _write(tmp_path / "a.tif", stack)
+    out = tmp_path / "out"
+    assert invoke("predict", three_classes, tmp_path / "a.tif", "--out", out, "--probabilities")[0] == 0
+    layers = [_read(out / f"a_{name}.tif") for name in ("ground", "leaf", "stem")]
+    assert {path.name for path in out.iterdir()} == {"a_ground.tif", "a_leaf.tif", "a_stem.tif"}
+    assert all(layer.shape == stack.shape for layer in layers)
+    np.testing.assert_allclose(sum(layers), 1.0, rtol=1e-6)
+
+
 def test_predict_takes_several_files_and_a_grey_image_stored_as_colour(
     run: Path, tmp_path: Path, invoke: Invoke
 ) -> None:
@@ -127,6 +172,40 @@ def test_evaluate_prints_scores_beside_baselines_and_writes_them(run: Path, invo
     assert (scores["checkpoint"], scores["split"]) == ("best", "validation")
     assert 0.0 <= scores["scores"]["unet"]["v_rand"] <= 1.0
     assert scores["scores"].keys() == {"unet", "raw threshold", "Gaussian, threshold"}
+
+
+def test_evaluate_takes_any_split_that_the_dataset_has(run: Path, invoke: Invoke) -> None:
+    code, output, _ = invoke("evaluate", run, "--split", "train", "--checkpoint", "last")
+    assert code == 0
+    assert "isbi, train: 20 images; last checkpoint" in output
+    assert "isbi: no split 'test': there are train, validation" in assert_one_line(
+        *invoke("evaluate", run, "--split", "test")
+    )
+
+
+def test_a_class_that_never_occurs_leaves_valid_json(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, invoke: Invoke
+) -> None:
+    scalars = Evaluation.scalars
+    monkeypatch.setattr(Evaluation, "scalars", lambda self: {**scalars(self), "iou_rare": float("nan")})
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    assert invoke("evaluate", copy)[0] == 0
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    scores = json.loads((copy / "evaluation.json").read_text(), parse_constant=refuse)
+    assert scores["scores"]["unet"]["iou_rare"] is None
+
+
+def test_a_run_on_own_data_is_not_evaluated_but_explained(run: Path, tmp_path: Path, invoke: Invoke) -> None:
+    own = tmp_path / "run"
+    shutil.copytree(run, own)
+    config = (own / "config.toml").read_text()
+    (own / "config.toml").write_text(config.replace('dataset = "isbi"', 'dataset = "mine"'))
+    line = assert_one_line(*invoke("evaluate", own))
+    assert "was trained on 'mine', which the command line does not know; in Python: minifcn.training.evaluate" in line
 
 
 def test_info_shows_versions_and_the_cache(invoke: Invoke) -> None:
@@ -189,6 +268,42 @@ def test_a_colour_image_for_a_grey_network_is_one_line(run: Path, tmp_path: Path
     assert "colour.png: has 3 channels, the network was trained on 1; convert it to grey first" in line
 
 
+def test_a_folder_is_neither_an_input_nor_a_file_an_output(run: Path, tmp_path: Path, invoke: Invoke) -> None:
+    assert "is a folder; name the images in it" in assert_one_line(
+        *invoke("predict", run, tmp_path, "--out", tmp_path / "out")
+    )
+    _write(tmp_path / "a.png", np.zeros((8, 8), np.uint8))
+    assert "b.png: is a file; give a folder" in assert_one_line(
+        *invoke("predict", run, tmp_path / "a.png", "--out", _write(tmp_path / "b.png", np.zeros((8, 8), np.uint8)))
+    )
+
+
+def test_two_inputs_of_one_name_are_refused(run: Path, tmp_path: Path, invoke: Invoke) -> None:
+    (tmp_path / "other").mkdir()
+    inputs = [_write(folder / "a.png", np.zeros((8, 8), np.uint8)) for folder in (tmp_path, tmp_path / "other")]
+    assert "two inputs have the same name" in assert_one_line(
+        *invoke("predict", run, *inputs, "--out", tmp_path / "out")
+    )
+
+
+def test_a_full_disk_is_one_line(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, invoke: Invoke) -> None:
+    def fail(self: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    _write(tmp_path / "a.png", np.zeros((8, 8), np.uint8))
+    monkeypatch.setattr(Path, "replace", fail)
+    line = assert_one_line(*invoke("predict", run, tmp_path / "a.png", "--out", tmp_path / "out"))
+    assert "no space left on the disk for" in line
+    assert "what was saved before is intact" in line
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_bug_of_ours_says_that_it_is_one(run: Path, monkeypatch: pytest.MonkeyPatch, invoke: Invoke) -> None:
+    monkeypatch.setattr(Evaluation, "scalars", lambda self: 1 / 0)
+    line = assert_one_line(*invoke("evaluate", run))
+    assert "unexpected ZeroDivisionError: division by zero (please report this; --debug" in line
+
+
 def test_inputs_are_never_overwritten(run: Path, tmp_path: Path, invoke: Invoke) -> None:
     _write(tmp_path / "a.png", np.zeros((8, 8), np.uint8))
     assert "own folder" in assert_one_line(*invoke("predict", run, tmp_path / "a.png", "--out", tmp_path))
@@ -234,13 +349,14 @@ def test_debug_shows_where_it_happened(tmp_path: Path) -> None:
     assert "Traceback" in result.stderr
 
 
-def _write(path: Path, array: np.ndarray) -> None:
+def _write(path: Path, array: np.ndarray) -> Path:
     if path.suffix == ".tif":
         tifffile.imwrite(path, array, photometric="minisblack")
     elif path.suffix == ".npy":
         np.save(path, array)
     else:
         Image.fromarray(array).save(path)
+    return path
 
 
 def _read(path: Path) -> np.ndarray:

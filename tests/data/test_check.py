@@ -183,5 +183,5 @@ def test_samples_are_spread_over_the_dataset():
     with pytest.raises(DataError, match="image 9"):
         check(Given(*samples), samples=2)
     assert check(Given(*samples[:-1]), samples=3).images == 3
-    with pytest.raises(ValueError, match="expected samples >= 1, got 0"):
+    with pytest.raises(ValueError, match="expected at least 1 sample to look at, got 0"):
         check(Given(*samples), samples=0)

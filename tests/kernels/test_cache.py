@@ -21,12 +21,16 @@ def answer():
     return {answer}
 """
 KERNEL = """
-from minifcn.kernels.cpu.jit import serial_kernel
+from numba import prange
+from minifcn.kernels.cpu.jit import kernel
 from minifcn.kernels.cpu.probe_helper import answer
 
-@serial_kernel
+@kernel
 def ask():
-    return answer()
+    total = 0
+    for _ in prange(1):
+        total += answer()
+    return total
 """
 ASK = "from minifcn.kernels.cpu.probe import ask; print(ask(), sum(ask.stats.cache_hits.values()))"
 
@@ -92,3 +96,13 @@ def test_other_packages_find_numbas_setting_unchanged():
     before = numba.config.CACHE_DIR
     jit.kernel(lambda: None)
     assert before == numba.config.CACHE_DIR
+
+
+def test_children_do_not_inherit_how_threads_wait(tree):
+    show = "import os, minifcn.kernels.cpu.jit; print(os.environ.get('GOMP_SPINCOUNT'))"
+    assert run(tree, show) == "None"
+
+
+def test_the_users_own_way_of_waiting_is_kept(tree, monkeypatch):
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    assert run(tree, "import os, minifcn.kernels.cpu.jit; print(os.environ['GOMP_SPINCOUNT'])") == "7"

@@ -25,7 +25,7 @@ def minifcn(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     return run
 
 
-def test_a_minute_of_training_beats_thresholds_on_real_sections(
+def test_a_short_training_beats_thresholds_on_real_sections(
     real_data: Callable[[str], Path], minifcn: Callable[..., None], tmp_path: Path
 ) -> None:
     data, run = real_data("isbi2012"), tmp_path / "run"
