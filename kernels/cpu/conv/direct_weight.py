@@ -1,0 +1,113 @@
+"""The gradient to the weight as its definition says: any geometry, on the one micro-kernel.
+
+For one row of the kernel, its columns and the input channels (which lie side by side in memory) are rows of the product,
+output channels its columns, rows of the image its batch and their pixels its depth:
+
+    w[r, (t, c), k] = Σ_(n,i) Σ_j  x[n, i·s + r·d, j·s + t·d, c] · y[n, i, j, k]
+
+*Cost.* One multiplication a tap, pair of channels and pixel of y. Image rows fall into as many parts as there are
+threads, whose sums are added in order; so the number of threads decides the last bits.
+"""
+
+import numpy as np
+from numba import get_num_threads, prange
+
+from minifcn.kernels.contract import Array
+from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2, brgemm_part
+from minifcn.kernels.cpu.conv.direct import with_border
+from minifcn.kernels.cpu.jit import helper, kernel
+from minifcn.kernels.cpu.memory import empty
+from minifcn.kernels.cpu.simd import lanes
+from minifcn.kernels.shapes import Window
+
+_BLOCK_BYTES = 2**18  # rows of x and y that stay in the second-level cache while all taps pass
+
+
+def direct_weight(x: Array, y: Array, window: Window, groups: int) -> Array:
+    """(N, H, W, C) and (N, P, Q, K) -> (kh, kw, C / groups, K)."""
+    N, P, Q, K = y.shape
+    (kh, kw), stride, padding, dilation = window
+    channels = x.shape[3] // groups
+    padded = with_border(x, padding, _read_size(window, P, Q))
+    _, height, width, C = padded.shape
+    merged = dilation[1] == 1 and groups == 1  # a row of the kernel reads one run of numbers
+    tap_rows = [(r, 0) for r in range(kh)] if merged else list(np.ndindex(kh, kw))
+    taps = np.array([(r * dilation[0] * width + t * dilation[1]) * C for r, t in tap_rows], np.int64)
+    length = kw * channels if merged else channels
+    n, i = (grid.ravel() for grid in np.mgrid[:N, :P])
+    parts = min(get_num_threads(), len(n))
+    block = max(1, _BLOCK_BYTES // max(1, Q * (C * stride[1] + K) * x.itemsize))
+    sums = empty((parts, len(taps), length, K), x.dtype)
+    _correlate_weight(
+        padded.reshape(-1), (n * height + i * stride[0]) * width * C, taps, C * stride[1],
+        np.ascontiguousarray(y).reshape(-1), (n * P + i) * Q * K, Q, groups, block, lanes(x.itemsize),
+        sums.reshape(-1), sums,
+    )  # fmt: skip
+    total = sums[0] if parts == 1 else sums.sum(axis=0)
+    return total.reshape(kh, kw, channels, K)
+
+
+def _read_size(window: Window, P: int, Q: int) -> tuple[int, int]:
+    """The part of the padded image that the convolution reads."""
+    rows, columns = (
+        (n - 1) * s + e for n, s, e in zip((P, Q), window.stride, window.extent, strict=True)
+    )
+    return rows, columns
+
+
+@kernel
+def _correlate_weight(
+    image: Array,  # flat, with its border
+    row_x: Array,  # (rows,): where each image row begins in it
+    taps: Array,  # (taps,): where each tap reads, relative to a pixel
+    step_x: int,  # between neighbouring pixels
+    y: Array,  # flat
+    row_y: Array,  # (rows,): where each row begins in it
+    pixels: int,
+    groups: int,
+    block: int,  # rows at a time, few enough to stay in the second-level cache
+    vector: int,
+    flat: Array,  # the same memory as sums
+    sums: Array,  # (parts, taps, length, K)
+) -> None:
+    parts, count, length, K = sums.shape
+    rows = row_x.size
+    for part in prange(parts):
+        first, last = rows * part // parts, rows * (part + 1) // parts
+        for begin in range(first, last, block):
+            a, b = row_x[begin : min(begin + block, last)], row_y[begin : min(begin + block, last)]
+            for t in range(count):
+                for g in range(groups):
+                    columns = K // groups
+                    _tap(
+                        length, pixels, image, taps[t] + g * length, a, step_x, y, g * columns, b, K,
+                        flat, (part * count + t) * length * K + g * columns, columns, begin > first, vector,
+                    )  # fmt: skip
+
+
+@helper
+def _tap(
+    length: int, pixels: int, image: Array, start_a: int, a: Array, step_x: int, y: Array, start_b: int, b: Array, K: int,
+    sums: Array, to: int, columns: int, add: bool, vector: int,
+) -> None:  # fmt: skip
+    """Add to the gradient of one tap of one group what some rows give."""
+    j = 0
+    while j < columns:
+        if columns - j >= 2 * vector:
+            brgemm2(
+                length, pixels, image, start_a, a, 1, step_x, y, start_b + j, b, K,
+                sums, to + j, K, sums, to + j, K, add, False, 0,
+            )  # fmt: skip
+            j += 2 * vector
+        elif columns - j >= vector:
+            brgemm1(
+                length, pixels, image, start_a, a, 1, step_x, y, start_b + j, b, K,
+                sums, to + j, K, sums, to + j, K, add, False, 0,
+            )  # fmt: skip
+            j += vector
+        else:
+            brgemm_part(
+                length, pixels, image, start_a, a, 1, step_x, y, start_b + j, b, K,
+                sums, to + j, K, sums, to + j, K, add, False, columns - j,
+            )  # fmt: skip
+            j = columns

@@ -1,0 +1,115 @@
+"""Where Winograd's tiles lie, and how one is read, whether or not it reaches over the border.
+
+The result (rows × columns) is cut into tiles of 4 × 4, counted image by image and row by row; each reads 6 × 6 pixels of
+the padded image. A tile that reaches beyond either is completed with zeros in a small ``patch``: no padded copy of the
+whole image is made.
+"""
+
+from typing import NamedTuple
+
+from minifcn.kernels.contract import Array
+from minifcn.kernels.cpu.brgemm import TILE_ROWS
+from minifcn.kernels.cpu.conv.blocks import copy_channels, whole_vectors
+from minifcn.kernels.cpu.conv.transforms import transform_gradient, transform_input
+from minifcn.kernels.cpu.jit import helper
+
+#: Tiles that are transformed before their products are taken: whole tiles of the micro-kernel.
+TILES = 2 * TILE_ROWS[0] if TILE_ROWS[0] == 14 else 4 * TILE_ROWS[0]
+#: Numbers between the places of a block of transformed tiles, beyond its own: without them the 36 places of a tile
+#: would often fall on the same lines of the first-level cache.
+GAP = 16
+
+
+class Plan(NamedTuple):
+    """A 3 × 3 convolution of stride 1: sizes, strides in numbers, padding, and how channels are cut into blocks."""
+
+    images: int
+    height: int
+    width: int
+    channels: int
+    image_x: int  # from image to image of x
+    row_x: int
+    pixel_x: int
+    rows: int  # of the result
+    columns: int
+    outputs: int
+    image_y: int
+    row_y: int
+    pixel_y: int
+    top: int
+    left: int
+    block_c: int
+    block_k: int
+    vector: int  # numbers in a SIMD vector
+
+    @staticmethod
+    def of(x: Array, y: Array, padding: tuple[int, int], block_c: int, block_k: int, vector: int) -> "Plan":
+        """The plan for images x and results y, both `pixelwise`."""
+        (image_x, row_x, pixel_x), (image_y, row_y, pixel_y) = (
+            (s // a.itemsize for s in a.strides[:3]) for a in (x, y)
+        )
+        return Plan(
+            *x.shape, image_x, row_x, pixel_x, *y.shape[1:], image_y, row_y, pixel_y, *padding, block_c, block_k, vector
+        )
+
+
+@helper
+def count_tiles(plan: Plan) -> int:
+    """Tiles of all images."""
+    return plan.images * ((plan.rows + 3) // 4) * ((plan.columns + 3) // 4)
+
+
+@helper
+def place(plan: Plan, tile: int) -> tuple[int, int, int]:
+    """Image, row and column of the result at which a tile begins."""
+    across, down = (plan.columns + 3) // 4, (plan.rows + 3) // 4
+    return tile // across // down, tile // across % down * 4, tile % across * 4
+
+
+@helper
+def read_input(
+    x: Array, plan: Plan, tile: int, c: int, count: int, patch: Array, v: Array, to: int, step: int
+) -> None:
+    """v[to + p · step :] = place p of Bᵀ d B, for channels c to c + count of one tile."""
+    n, i, j = place(plan, tile)
+    i, j = i - plan.top, j - plan.left
+    wide, rest = whole_vectors(count, plan.vector), count % plan.vector
+    source, row, pixel = x, plan.row_x, plan.pixel_x
+    at = n * plan.image_x + i * row + j * pixel + c
+    if i < 0 or j < 0 or i + 6 > plan.height or j + 6 > plan.width:
+        for r in range(6):
+            for s in range(6):
+                if 0 <= i + r < plan.height and 0 <= j + s < plan.width:
+                    copy_channels(x, at + r * row + s * pixel, count, plan.vector, patch, (6 * r + s) * wide)
+                else:
+                    patch[(6 * r + s) * wide : (6 * r + s + 1) * wide] = 0.0
+        source, at, row, pixel = patch, 0, 6 * wide, wide
+    for k in range(0, count - rest, plan.vector):
+        transform_input(source, at + k, row, pixel, None, v, to + k, step)
+    if rest:
+        k = count - rest
+        transform_input(source, at + k, row, pixel, rest, v, to + k, step)
+
+
+@helper
+def read_gradient(
+    y: Array, plan: Plan, tile: int, k: int, count: int, patch: Array, v: Array, to: int, step: int
+) -> None:
+    """v[to + p · step :] = place p of A y Aᵀ, for channels k to k + count of one tile."""
+    n, i, j = place(plan, tile)
+    wide, rest = whole_vectors(count, plan.vector), count % plan.vector
+    source, row, pixel = y, plan.row_y, plan.pixel_y
+    at = n * plan.image_y + i * row + j * pixel + k
+    if i + 4 > plan.rows or j + 4 > plan.columns:
+        for r in range(4):
+            for s in range(4):
+                if i + r < plan.rows and j + s < plan.columns:
+                    copy_channels(y, at + r * row + s * pixel, count, plan.vector, patch, (4 * r + s) * wide)
+                else:
+                    patch[(4 * r + s) * wide : (4 * r + s + 1) * wide] = 0.0
+        source, at, row, pixel = patch, 0, 4 * wide, wide
+    for q in range(0, count - rest, plan.vector):
+        transform_gradient(source, at + q, row, pixel, None, v, to + q, step)
+    if rest:
+        q = count - rest
+        transform_gradient(source, at + q, row, pixel, rest, v, to + q, step)
