@@ -174,11 +174,11 @@ class Arena:
             reserved = sum(len(mapping) for _, mapping in self._mappings)
             return Stats(self._in_use, self._peak, self._held, self._peak_held, reserved)
 
-    def reset_peak(self) -> None:
-        """Begin to look for the peaks anew, from what is in use and held now."""
+    def reset_peak(self, peak: int = 0, peak_held: int = 0) -> None:
+        """Begin to look for the peaks anew, from what is in use and held now, or from more."""
         with self.lock:
             self._collect()
-            self._peak, self._peak_held = self._in_use, self._held
+            self._peak, self._peak_held = max(self._in_use, peak), max(self._held, peak_held)
 
 
 _arena = Arena()
@@ -192,7 +192,7 @@ def empty(shape: int | tuple[int, ...] | list[int], dtype: Any) -> Array:
     """A new C-contiguous array with arbitrary contents, like `numpy.empty`."""
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
+    size = int(math.prod(shape)) * dtype.itemsize  # lengths may be NumPy's integers
     if size < SMALL or dtype.hasobject or min(shape) < 0:
         array = np.empty(shape, dtype)
     else:
