@@ -8,7 +8,7 @@
 tensor([2., 4.])
 """
 
-from minifcn import functional, models, nn, optim
+from minifcn import functional, memory, models, nn, optim
 from minifcn._version import __version__
 from minifcn.autograd import Operation, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
 from minifcn.create import arange, full, ones, ones_like, rand, randn, tensor, zeros, zeros_like
@@ -32,6 +32,7 @@ __all__ = [
     "gradgradcheck",
     "is_grad_enabled",
     "manual_seed",
+    "memory",
     "models",
     "nn",
     "no_grad",

@@ -150,14 +150,16 @@ class Operation:
                     "applied to Tensors; make it one with tensor()"
                 )
         self.device = common_device(type(self).__name__.lower(), inputs)
-        self.needs = tuple(_mode.recording and tensor.requires_grad for tensor in inputs)
-        result = Tensor(self.forward(*(tensor.data for tensor in inputs)), device=self.output_device or self.device)
+        recording = _mode.recording
+        # Lists, not generators, here and below: this runs hundreds of times a step, on two or three inputs.
+        self.needs = tuple([recording and tensor.requires_grad for tensor in inputs])
+        result = Tensor(self.forward(*[tensor.data for tensor in inputs]), device=self.output_device or self.device)
         if self.is_view:
             result.share_version(inputs[0])
         if any(self.needs) and result.dtype.kind == "f":  # integers have no derivative
-            self._parents = tuple(t.source if need else None for t, need in zip(inputs, self.needs, strict=True))
-            self._inputs = tuple((tensor.shape, tensor.dtype) for tensor in inputs)
-            self._saved = tuple(Saved.of(array, inputs, result) for array in self._saved or ())
+            self._parents = tuple([t.source if need else None for t, need in zip(inputs, self.needs, strict=True)])
+            self._inputs = tuple([(tensor.shape, tensor.dtype) for tensor in inputs])
+            self._saved = tuple([Saved.of(array, inputs, result) for array in self._saved or ()])
             result.set_operation(self)
         else:
             self._saved = ()
@@ -190,12 +192,14 @@ class Operation:
         for parent, (shape, dtype), partial in zip(self._parents, self._inputs, gradients, strict=True):
             if parent is None or partial is None:
                 continue
-            if not _fills(shape, partial.shape):
-                raise ValueError(
-                    f"backward of {type(self).__name__} returned a gradient of shape {partial.shape} for an input of "
-                    f"shape {shape}; it must have that shape, or one that it broadcasts to"
-                )
-            yield parent, partial.sum_to(shape).astype(dtype, copy=False)
+            if partial.shape != shape:
+                if not _fills(shape, partial.shape):
+                    raise ValueError(
+                        f"backward of {type(self).__name__} returned a gradient of shape {partial.shape} for an input "
+                        f"of shape {shape}; it must have that shape, or one that it broadcasts to"
+                    )
+                partial = partial.sum_to(shape)
+            yield parent, partial.astype(dtype, copy=False)
 
     def _free(self) -> None:
         self._saved, self._parents, self._inputs, self.extra = None, (), (), ()
@@ -371,7 +375,7 @@ def _seed(root: Tensor, gradient: Tensor | None) -> Tensor:
 def _fills(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
     """Whether ``shape`` broadcasts to ``larger``."""
     try:
-        return shape == larger or np.broadcast_shapes(shape, larger) == larger
+        return np.broadcast_shapes(shape, larger) == larger
     except ValueError:
         return False
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn import random, settings
+from minifcn import memory, random, settings
 from minifcn.tensor import Tensor
 
 
@@ -35,17 +35,17 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
 
 def full(shape: Any, value: float, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """One value everywhere."""
-    return Tensor(np.full(shape, value, dtype), requires_grad, settings.device())
+    return Tensor(memory.full(shape, value, dtype), requires_grad, settings.device())
 
 
 def zeros_like(x: Tensor) -> Tensor:
     """Zeros, in shape, dtype and device like ``x``."""
-    return Tensor(np.zeros(x.shape, x.dtype), device=x.device)
+    return Tensor(memory.full(x.shape, 0, x.dtype), device=x.device)
 
 
 def ones_like(x: Tensor) -> Tensor:
     """Ones, in shape, dtype and device like ``x``."""
-    return Tensor(np.ones(x.shape, x.dtype), device=x.device)
+    return Tensor(memory.full(x.shape, 1, x.dtype), device=x.device)
 
 
 def arange(*bounds: int, dtype: Any = np.int64) -> Tensor:

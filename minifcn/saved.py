@@ -31,7 +31,7 @@ class Saved(NamedTuple):
         if array is None:
             return None
         for tensor in (*inputs, result):
-            if tensor.data is array:
+            if tensor._data is array:
                 is_output = tensor is result
                 owner = tensor if tensor.operation is None and not is_output else tensor.shell()
                 return Saved(array, owner, is_output, tensor.version, _sample(array))

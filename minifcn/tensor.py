@@ -39,8 +39,7 @@ class Tensor:
     __array_ufunc__ = None
 
     def __init__(self, data: Any, requires_grad: bool = False, device: str = "cpu"):
-        array = data if isinstance(data, (np.ndarray, np.generic)) else np.asarray(data)
-        self._data: Any = np.asarray(array)
+        self._data: Any = np.asarray(data)
         if self._data.dtype.kind not in "fiub":
             raise TypeError(f"a Tensor holds floats, integers or booleans, not {self._data.dtype}")
         self._version = [0]
@@ -74,7 +73,8 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """Lengths of the axes."""
-        return tuple(self._data.shape)
+        shape: tuple[int, ...] = self._data.shape
+        return shape
 
     @property
     def ndim(self) -> int:

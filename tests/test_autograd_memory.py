@@ -1,7 +1,6 @@
 """Depth that must not recurse, and memory that must be free when it can be."""
 
 import gc
-import tracemalloc
 import weakref
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from strategies import Numbers, leaf, vector
 
 from minifcn import functional as F
+from minifcn import memory
 
 
 def test_chain_of_100_000_operations():
@@ -28,15 +28,10 @@ def test_backward_frees_what_it_has_used_as_it_goes():
     for _ in range(16):
         y = y.exp().log()  # exp saves its output, log its input: the same array
     y = y.sum()
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
+    with memory.track() as usage:
         y.backward()
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    # A few gradients at a time on top of what is there. (What backward frees was allocated before tracing began.)
-    assert peak - before < 6 * megabyte.nbytes
+    # A few gradients at a time on top of what is there.
+    assert megabyte.nbytes <= usage.peak < 6 * megabyte.nbytes
 
 
 @pytest.mark.parametrize("retain", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 from typing import Any
 
@@ -30,6 +31,7 @@ def facts() -> dict[str, Any]:
     cache = cache_folder()
     compiled = list(cache.rglob("*.nbc"))
     megabytes = sum(path.stat().st_size for path in compiled) / 2**20
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "minifcn": minifcn.__version__,
         "Python": platform.python_version(),
@@ -42,6 +44,7 @@ def facts() -> dict[str, Any]:
         or "none of " + ", ".join(interesting),
         "SIMD vectors": f"{VECTOR_BYTES * 8} bits",
         "threads": minifcn.get_num_threads(),
+        "memory": f"{physical / 2**30:.1f} GiB in the machine",
         "devices": ", ".join(kernels.DEVICES),
         "kernel cache": f"{cache} ({len(compiled)} compiled, {megabytes:.1f} MiB)",
         "data": f"{data_home()} (set MINIFCN_DATA to move it)",

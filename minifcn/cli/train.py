@@ -166,8 +166,13 @@ def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> N
 
 def _finish(trainer: Any, reporter: Any) -> None:
     """Train to the end or to the interruption, and say what to do next."""
+    from minifcn import memory
+
     run = trainer.run
-    if trainer.train():
+    with memory.track() as usage:
+        finished = trainer.train()
+    reporter.note(f"most memory in use at a time: {usage.peak / 2**20:,.0f} MiB on top of weights and data")
+    if finished:
         reporter.note(
             f"done after {trainer.step_number} steps and {trainer.seconds:.0f} s; see {run.folder}/preview.png and "
             f"curves.png; next: minifcn evaluate {shlex.quote(str(run.folder))}"

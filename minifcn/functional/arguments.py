@@ -37,7 +37,10 @@ def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
 
 def as_tensors(*values: Any) -> tuple[Tensor, ...]:
     """All values as Tensors; numbers follow the first Tensor among them."""
-    like = next((value for value in values if isinstance(value, Tensor)), None)
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    if len(tensors) == len(values):
+        return values
+    like = tensors[0] if tensors else None
     if like is None:
         like = next((as_tensor(value) for value in values if isinstance(value, np.ndarray)), None)
     return tuple(as_tensor(value, like) for value in values)
@@ -143,12 +146,15 @@ def axis_of(name: str, axis: int, ndim: int) -> int:
 
 def check_broadcast(name: str, *tensors: Tensor) -> tuple[int, ...]:
     """The common shape, or an error that names the shapes."""
+    shapes = [tensor.shape for tensor in tensors]
+    if shapes.count(shapes[0]) == len(shapes):  # as nearly always; broadcast_shapes takes its time
+        return shapes[0]
     try:
-        return np.broadcast_shapes(*(tensor.shape for tensor in tensors))
+        return np.broadcast_shapes(*shapes)
     except ValueError:
-        shapes = " and ".join(str(tensor.shape) for tensor in tensors)
         raise ValueError(
-            f"{name}: shapes {shapes} cannot be broadcast together; lengths must agree or be 1, from the last axis on"
+            f"{name}: shapes {' and '.join(map(str, shapes))} cannot be broadcast together; lengths must agree or be "
+            "1, from the last axis on"
         ) from None
 
 

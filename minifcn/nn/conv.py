@@ -16,6 +16,7 @@ from minifcn.functional.arguments import pair
 from minifcn.functional.conv import Padding
 from minifcn.kernels import shapes
 from minifcn.kernels.shapes import Pair, Window
+from minifcn.memory import empty
 from minifcn.nn import init
 from minifcn.nn.module import Module, Parameter
 from minifcn.tensor import Tensor
@@ -53,8 +54,8 @@ class _Convolution(Module):
         self.dilation = pair(name, "dilation", dilation, 1)
         if padding == "same" and self.stride != (1, 1):
             raise ValueError(f"{name}: padding='same' needs stride 1, got {stride}; give the padding as a number")
-        self.weight = Parameter(np.empty((*self.kernel_size, *weight_channels), np.float32))
-        self.bias = Parameter(np.empty(out_channels, np.float32)) if bias else None
+        self.weight = Parameter(empty((*self.kernel_size, *weight_channels), np.float32))
+        self.bias = Parameter(empty(out_channels, np.float32)) if bias else None
         self.reset_parameters()
 
     def fan_in(self) -> float:

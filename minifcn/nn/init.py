@@ -20,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 
-from minifcn import random
+from minifcn import memory, random
 from minifcn.autograd import no_grad
 from minifcn.tensor import Tensor
 
@@ -76,7 +76,10 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """N(mean, std²)."""
-    return _fill(tensor, mean + std * random.generator().standard_normal(tensor.shape))
+    values = random.generator().standard_normal(out=memory.empty(tensor.shape, np.float64))
+    values *= std
+    values += mean
+    return _fill(tensor, values)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
@@ -86,7 +89,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One value everywhere."""
-    return _fill(tensor, np.full(tensor.shape, val))
+    return _fill(tensor, np.asarray(val))
 
 
 def zeros_(tensor: Tensor) -> Tensor:

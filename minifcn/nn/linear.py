@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minifcn import functional as F
+from minifcn.memory import empty
 from minifcn.nn import init
 from minifcn.nn.module import Module, Parameter
 from minifcn.tensor import Tensor
@@ -25,8 +26,8 @@ class Linear(Module):
         if min(in_features, out_features) < 1:
             raise ValueError(f"Linear: in_features={in_features} and out_features={out_features} must be positive")
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(np.empty((in_features, out_features), np.float32))
-        self.bias = Parameter(np.empty(out_features, np.float32)) if bias else None
+        self.weight = Parameter(empty((in_features, out_features), np.float32))
+        self.bias = Parameter(empty(out_features, np.float32)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

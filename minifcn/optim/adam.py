@@ -5,8 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
+from minifcn.memory import zeros_like
 from minifcn.optim.optimizer import Optimizer, Params, State, check_range
 
 
@@ -55,7 +54,7 @@ class Adam(Optimizer):
     def update(self, kernels: ModuleType, parameter: Any, gradient: Any, state: State, group: dict[str, Any]) -> None:
         """One parameter's step."""
         if not state:
-            state.update(step=0, exp_avg=np.zeros_like(parameter), exp_avg_sq=np.zeros_like(parameter))
+            state.update(step=0, exp_avg=zeros_like(parameter), exp_avg_sq=zeros_like(parameter))
         state["step"] += 1
         kernels.adam_step(
             parameter,

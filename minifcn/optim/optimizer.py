@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minifcn import memory
 from minifcn.kernels import load
 from minifcn.tensor import Tensor
 
@@ -178,7 +179,7 @@ def _kind(value: object) -> str:
 
 
 def _copied(value: Any) -> Any:
-    return np.array(value) if isinstance(value, np.ndarray) else value
+    return memory.copy(value) if isinstance(value, np.ndarray) else value
 
 
 def _short(value: Any) -> str:

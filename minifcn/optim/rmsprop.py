@@ -5,8 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
+from minifcn.memory import zeros_like
 from minifcn.optim.optimizer import Optimizer, Params, State, check_range
 
 
@@ -45,9 +44,9 @@ class RMSprop(Optimizer):
         """One parameter's step."""
         momentum = group["momentum"]
         if "square_avg" not in state:
-            state["square_avg"] = np.zeros_like(parameter)
+            state["square_avg"] = zeros_like(parameter)
         if momentum and "momentum_buffer" not in state:
-            state["momentum_buffer"] = np.zeros_like(parameter)
+            state["momentum_buffer"] = zeros_like(parameter)
         kernels.rmsprop_step(
             parameter,
             gradient,

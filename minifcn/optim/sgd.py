@@ -5,8 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
+from minifcn.memory import zeros_like
 from minifcn.optim.optimizer import Optimizer, Params, State, check_range
 
 
@@ -51,7 +50,7 @@ class SGD(Optimizer):
         """One parameter's step."""
         momentum, first = group["momentum"], "momentum_buffer" not in state
         if momentum and first:
-            state["momentum_buffer"] = np.zeros_like(parameter)
+            state["momentum_buffer"] = zeros_like(parameter)
         velocity = state["momentum_buffer"] if momentum else None
         kernels.sgd_step(
             parameter, gradient, velocity, group["lr"], momentum, group["weight_decay"], group["nesterov"], first

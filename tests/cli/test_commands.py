@@ -211,7 +211,7 @@ def test_a_run_on_own_data_is_not_evaluated_but_explained(run: Path, tmp_path: P
 def test_info_shows_versions_and_the_cache(invoke: Invoke) -> None:
     code, output, _ = invoke("info")
     assert code == 0
-    for word in ("minifcn", "NumPy", "Numba", "threads", "kernel cache", "devices"):
+    for word in ("minifcn", "NumPy", "Numba", "threads", "memory", "kernel cache", "devices"):
         assert word in output
 
 
