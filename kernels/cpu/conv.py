@@ -28,7 +28,9 @@ from minifcn.kernels.shapes import Pair, Window
 _ROW_BLOCK_BYTES = 2**18  # input rows that one task keeps in the second-level cache while it goes through the panels
 
 
-def conv2d(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair) -> Array:
+def conv2d(
+    x: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair, relu: bool
+) -> Array:
     """(N, H, W, C) -> (N, *output_size, K)."""
     y = np.empty((x.shape[0], *output_size, weight.shape[3]), x.dtype)
     if y.size == 0:
@@ -40,11 +42,11 @@ def conv2d(x: Array, weight: Array, bias: Array | None, window: Window, groups: 
     panels = _pack(weight.reshape(-1, *weight.shape[2:]), groups, transposed=False)
     taps = np.array([(r * window.dilation[0], t * window.dilation[1]) for r, t in np.ndindex(*window.kernel_size)])
     _correlate(padded, panels, taps, np.arange(len(taps)), stride, y, (0, 0), (1, 1), _bias_or_none(bias))
-    return y
+    return np.maximum(y, 0.0, out=y) if relu else y
 
 
 def conv_transpose2d(
-    y: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair
+    y: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair, relu: bool
 ) -> Array:
     """(N, P, Q, K) -> (N, *output_size, C)."""
     x = np.empty((y.shape[0], *output_size, weight.shape[2] * groups), y.dtype)
@@ -66,7 +68,7 @@ def conv_transpose2d(
             )
             chosen = np.array([r * window.kernel_size[1] + t for r in taps_r for t in taps_t], np.int64)
             _correlate(padded, panels, taps, chosen, (1, 1), x, (top, left), window.stride, _bias_or_none(bias))
-    return x
+    return np.maximum(x, 0.0, out=x) if relu else x
 
 
 def conv2d_weight(x: Array, y: Array, window: Window, groups: int) -> Array:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 from minifcn import functional as F
-from minifcn.functional.arguments import TensorLike
+from minifcn.functional.arguments import Activation, TensorLike
 from minifcn.models.network import Network
 from minifcn.nn import (
     BatchNorm2d,
     Conv2d,
     ConvTranspose2d,
     Dropout,
+    Identity,
     MaxPool2d,
     Module,
     ModuleList,
-    ReLU,
     Sequential,
     Upsample,
 )
@@ -135,8 +135,8 @@ class UNet(Network):
 def _level(in_channels: int, out_channels: int, padding: Padding, norm: Norm, dropout: float = 0.0) -> Sequential:
     """Two 3 x 3 convolutions, each with its ReLU, and dropout after them."""
     layers = [
-        *_conv_relu(Conv2d(in_channels, out_channels, 3, padding=padding, bias=norm is None), norm),
-        *_conv_relu(Conv2d(out_channels, out_channels, 3, padding=padding, bias=norm is None), norm),
+        *_conv_relu(in_channels, out_channels, norm, padding=padding),
+        *_conv_relu(out_channels, out_channels, norm, padding=padding),
     ]
     return Sequential(*layers, Dropout(dropout)) if dropout else Sequential(*layers)
 
@@ -145,7 +145,7 @@ def _down(channels: int, down: Down, norm: Norm) -> Module:
     """Halve the image."""
     if down == "max":
         return MaxPool2d(2)
-    return Sequential(*_conv_relu(Conv2d(channels, channels, 3, stride=2, padding=1, bias=norm is None), norm))
+    return Sequential(*_conv_relu(channels, channels, norm, stride=2, padding=1))
 
 
 def _up(in_channels: int, out_channels: int, up: Up) -> Module:
@@ -155,8 +155,14 @@ def _up(in_channels: int, out_channels: int, up: Up) -> Module:
     return Sequential(Upsample(scale_factor=2, mode=up), Conv2d(in_channels, out_channels, 2, padding="same"))
 
 
-def _conv_relu(conv: Conv2d, norm: Norm) -> list[Module]:
-    return [conv, BatchNorm2d(conv.out_channels, activation="relu") if norm == "batch" else ReLU()]
+def _conv_relu(
+    in_channels: int, out_channels: int, norm: Norm, stride: int = 1, padding: Padding | int = 0
+) -> list[Module]:
+    """A 3 x 3 convolution and its ReLU, which is fused into whatever comes last."""
+    activation: Activation = None if norm else "relu"
+    conv = Conv2d(in_channels, out_channels, 3, stride, padding, bias=norm is None, activation=activation)
+    # The Identity keeps the second place, which checkpoints count: the next convolution is "2" with norm or without.
+    return [conv, BatchNorm2d(out_channels, activation="relu") if norm == "batch" else Identity()]
 
 
 def _check_positive(**numbers: int) -> None:

@@ -87,6 +87,21 @@ def test_batch_norm_is_fused_with_relu():
     assert all(norm.activation == "relu" for norm in norms)
 
 
+def test_relu_is_fused_into_the_convolutions():
+    net = UNet(1, 2, base=2, depth=2, down="stride")
+    convolutions = {name: layer for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d)}
+    assert not any(isinstance(layer, nn.ReLU) for layer in net.modules())
+    assert [name for name, layer in convolutions.items() if layer.activation is None] == ["head"]
+
+
+@pytest.mark.parametrize("norm", [None, "batch"])
+def test_names_in_checkpoints_count_a_place_for_every_relu(norm):
+    names = UNet(1, 2, base=2, depth=1, norm=norm, down="stride").state_dict()
+    places = {name.rsplit(".", 1)[0] for name in names if name.split(".")[-1] == "weight" and names[name].ndim == 4}
+    levels = ("encoder.0", "bottom", "decoder.0")
+    assert places == {f"{level}.{place}" for level in levels for place in (0, 2)} | {"downs.0.0", "ups.0", "head"}
+
+
 # --- sizes ------------------------------------------------------------------------------------------------------------
 
 NETS = st.builds(
