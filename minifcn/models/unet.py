@@ -113,9 +113,9 @@ class UNet(Network):
             x = down(skips[-1])
         x = self.bottom(x)
         for up, level in zip(self.ups, self.decoder, strict=True):
-            x = up(x)  # (N, h, w, 2c) -> (N, 2h, 2w, c)
-            skip = F.crop(skips.pop(), (x.shape[1], x.shape[2]))
-            x = level(F.concatenate([x, skip]))  # (N, 2h, 2w, 2c) -> (N, 2h, 2w, c), or 4 rows and columns fewer
+            # One name, so that without a graph to keep them alive, maps die as soon as the next one is there.
+            x = _join(up(x), skips.pop())  # (N, h, w, 2c) -> (N, 2h, 2w, c), and with the skip 2c
+            x = level(x)  # (N, 2h, 2w, 2c) -> (N, 2h, 2w, c), or 4 rows and columns fewer
         return self.head(x)
 
     def output_length(self, length: int) -> int:
@@ -130,6 +130,11 @@ class UNet(Network):
         for _ in range(self.depth):
             length = 2 * length - lost
         return max(length, 0)
+
+
+def _join(x: Tensor, skip: Tensor) -> Tensor:
+    """[up, skip] along the channels, the skip cropped to the size of ``x``."""
+    return F.concatenate([x, F.crop(skip, (x.shape[1], x.shape[2]))])
 
 
 def _level(in_channels: int, out_channels: int, padding: Padding, norm: Norm, dropout: float = 0.0) -> Sequential:
