@@ -17,12 +17,13 @@ The first two copy their input into a zero border and the weight into panels: bo
 """
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2
 from minifcn.kernels.cpu.jit import kernel
 from minifcn.kernels.cpu.simd import lanes
+from minifcn.kernels.cpu.threads import get_num_threads
 from minifcn.kernels.shapes import Pair, Window
 
 _ROW_BLOCK_BYTES = 2**18  # input rows that one task keeps in the second-level cache while it goes through the panels

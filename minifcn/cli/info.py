@@ -42,6 +42,7 @@ def facts() -> dict[str, Any]:
         or "none of " + ", ".join(interesting),
         "SIMD vectors": f"{VECTOR_BYTES * 8} bits",
         "threads": minifcn.get_num_threads(),
+        "convolution": f"{minifcn.settings.conv()} (set MINIFCN_CONV to auto, direct or winograd)",
         "devices": ", ".join(kernels.DEVICES),
         "kernel cache": f"{cache} ({len(compiled)} compiled, {megabytes:.1f} MiB)",
         "data": f"{data_home()} (set MINIFCN_DATA to move it)",
