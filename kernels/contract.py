@@ -136,14 +136,14 @@ class Kernels(Protocol):
     # conv2d solves it for y, conv_transpose2d is its adjoint in x, conv2d_weight its adjoint in w.
 
     def conv2d(
-        self, x: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair
+        self, x: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair, relu: bool
     ) -> Array:
-        """(N, H, W, C) -> (N, *output_size, K): y, plus ``bias`` (K,) if given."""
+        """(N, H, W, C) -> (N, *output_size, K): y, plus ``bias`` (K,) if given; then ReLU if asked (NaN stays NaN)."""
 
     def conv_transpose2d(
-        self, y: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair
+        self, y: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair, relu: bool
     ) -> Array:
-        """(N, P, Q, K) -> (N, *output_size, C): the adjoint of conv2d in x, plus ``bias`` (C,) if given."""
+        """(N, P, Q, K) -> (N, *output_size, C): the adjoint of conv2d in x, plus ``bias`` (C,); then ReLU if asked."""
 
     def conv2d_weight(self, x: Array, y: Array, window: Window, groups: int) -> Array:
         """(N, H, W, C) and (N, P, Q, K) -> (kh, kw, C // groups, K): the adjoint of conv2d in w."""

@@ -10,6 +10,7 @@ import numpy as np
 from minifcn import functional as F
 from minifcn.autograd import no_grad
 from minifcn.data import Normalisation
+from minifcn.nn import Module
 from minifcn.tensor import Tensor
 
 Pair = tuple[int, int]
@@ -32,6 +33,8 @@ class SizedNetwork(Protocol):
 
 class Predictor:
     """A network together with how its images are prepared.
+
+    Its batch normalisation is folded into the convolutions (`Module.fold_batch_norm`), in a copy.
 
     Args:
         model: maps images (N, H, W, C) to logits (N, H', W', K).
@@ -76,13 +79,15 @@ class Predictor:
         height, width = images.shape[1:3]
         (top, bottom), (left, right) = margins(self.model, height, width)
         step = max(1, self.batch_pixels // ((height + top + bottom) * (width + left + right)))
-        self.model.eval()
+        # Anew at every call, because the network may be in training; it costs little beside what follows.
+        model = self.model.fold_batch_norm() if isinstance(self.model, Module) else self.model
+        model.eval()
         parts = []
         with no_grad():
             for begin in range(0, len(images), step):
                 batch = self.normalise(images[begin : begin + step])
                 padded = np.pad(batch, ((0, 0), (top, bottom), (left, right), (0, 0)), mode="reflect")
-                logits = self.model(Tensor(padded))
+                logits = model(Tensor(padded))
                 # The output is the centre of the input: where it begins, the image begins (see `margins`).
                 parts.append(F.softmax(logits[:, :height, :width]).data)
         return np.concatenate(parts)

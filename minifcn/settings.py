@@ -1,14 +1,18 @@
-"""What can be set for a whole process or a block of code: the device that new tensors live on, threads.
+"""What can be set for a whole process or a block of code: the device of new tensors, how to convolve, threads.
 
 >>> import minifcn as mf
 >>> with mf.device("reference"):
 ...     mf.zeros(2).device
 'reference'
+>>> with mf.settings.override(conv="direct"):
+...     mf.settings.conv()
+'direct'
 """
 
 from __future__ import annotations
 
 import contextlib
+import operator
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import overload
@@ -41,22 +45,54 @@ class _Device:
 device = _Device()
 
 
-def set_num_threads(count: int) -> None:
-    """Use ``count`` threads in the CPU kernels.
+def conv() -> str:
+    """The algorithm that the CPU's convolutions use here: "auto" (by their shape), "direct" or "winograd"."""
+    from minifcn.kernels.cpu.choice import forced
+
+    return forced()
+
+
+def set_conv(name: str) -> None:
+    """Force an algorithm in the whole process, as the environment variable MINIFCN_CONV does from its start.
 
     Raises:
+        ValueError: it is not "auto", "direct" or "winograd".
+    """
+    from minifcn.kernels.cpu.choice import force
+
+    force(name)
+
+
+def override(*, conv: str) -> contextlib.AbstractContextManager[None]:
+    """Force an algorithm inside a ``with`` block, in this thread or task alone; see `conv`.
+
+    Raises:
+        ValueError: it is not "auto", "direct" or "winograd".
+    """
+    from minifcn.kernels.cpu.choice import checked, forcing
+
+    return forcing(checked(conv))
+
+
+def set_num_threads(count: int) -> None:
+    """Use ``count`` threads in the CPU kernels, and in NumPy's matrix product: in all threads of this process.
+
+    Raises:
+        TypeError: not an integer.
         ValueError: fewer than 1, or more than Numba started with.
     """
     import numba
 
-    limit = numba.config.NUMBA_NUM_THREADS
+    from minifcn.kernels.cpu import threads
+
+    limit, count = numba.config.NUMBA_NUM_THREADS, operator.index(count)
     if not 1 <= count <= limit:
         raise ValueError(f"set_num_threads: {count} is not between 1 and {limit} (NUMBA_NUM_THREADS)")
-    numba.set_num_threads(count)
+    threads.set_num_threads(count)
 
 
 def get_num_threads() -> int:
     """How many threads the CPU kernels use."""
-    import numba
+    from minifcn.kernels.cpu import threads
 
-    return int(numba.get_num_threads())
+    return threads.get_num_threads()

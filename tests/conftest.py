@@ -51,7 +51,8 @@ def _nothing_left_changed():
     threads = mf.get_num_threads()
     yield
     random.manual_seed(0)
-    left = (mf.is_grad_enabled(), mf.device(), mf.get_num_threads())
+    left = (mf.is_grad_enabled(), mf.device(), mf.settings.conv(), mf.get_num_threads())
     mf.set_num_threads(threads)
     mf.set_grad_enabled(True).__enter__()
-    assert left == (True, "cpu", threads), "the test left grad mode, default device or thread count changed"
+    mf.settings.set_conv("auto")
+    assert left == (True, "cpu", "auto", threads), "the test left grad mode, device, algorithm or thread count changed"

@@ -168,24 +168,25 @@ def convolutions() -> Iterator[Case]:
         taps = window.kernel_size[0] * window.kernel_size[1]
         geometry = (window, groups)
         image, output = (N, *size, C), (N, *output_size, K)
-        for bias in (False, True):
+        for bias, relu in ((False, False), (True, False), (False, True), (True, True)):
+            ending = f"{', bias' * bias}{', relu' * relu}"
             yield Case(
                 "conv2d",
-                lambda d, i=image, w=weight, k=K if bias else 0, g=geometry, o=output_size: (
+                lambda d, i=image, w=weight, k=K if bias else 0, g=geometry, o=output_size, r=relu: (
                     *(d.normal(*i), d.normal(*w), d.normal(k) if k else None),
-                    *(*g, o),
+                    *(*g, o, r),
                 ),
                 taps * C // groups,
-                label=f"{label}{', bias' * bias}",
+                label=f"{label}{ending}",
             )
             yield Case(
                 "conv_transpose2d",
-                lambda d, y=output, w=weight, c=C if bias else 0, g=geometry, o=size: (
+                lambda d, y=output, w=weight, c=C if bias else 0, g=geometry, o=size, r=relu: (
                     *(d.normal(*y), d.normal(*w), d.normal(c) if c else None),
-                    *(*g, o),
+                    *(*g, o, r),
                 ),
                 taps * K // groups,
-                label=f"{label}{', bias' * bias}",
+                label=f"{label}{ending}",
             )
         yield Case(
             "conv2d_weight",

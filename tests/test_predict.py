@@ -6,6 +6,7 @@ import pytest
 import minifcn as mf
 from minifcn.data import Normalisation
 from minifcn.models import UNet
+from minifcn.nn import BatchNorm2d
 from minifcn.predict import Predictor, margins
 from minifcn.tensor import Tensor
 
@@ -61,6 +62,16 @@ def test_images_of_a_legal_size_are_predicted_as_they_are() -> None:
     images = np.random.default_rng(0).random((1, 16, 8, 1), np.float32)
     expected = mf.functional.softmax(model(Tensor((images - np.float32(0.5)) / np.float32(0.25)))).data
     np.testing.assert_array_equal(Predictor(model, Normalisation("dataset", (0.5,), (0.25,)))(images), expected)
+
+
+def test_batch_normalisation_is_folded_in_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = UNet(1, 2, base=2, depth=1, norm="batch")
+    images = np.random.default_rng(0).random((1, 8, 8, 1), np.float32)
+    expected = mf.functional.softmax(model.eval()(Tensor(images))).data
+    model.train()
+    monkeypatch.setattr(BatchNorm2d, "forward", None)  # nobody may call it
+    np.testing.assert_allclose(Predictor(model, AS_IS)(images), expected, rtol=1e-4)
+    assert all(layer.training for layer in model.modules())
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,10 @@ from typing import Any, TypeVar
 
 import numba
 
+from minifcn.kernels.cpu import compiling  # noqa: F401  # listens to Numba from here on
+from minifcn.kernels.cpu.keeping import keep
 from minifcn.kernels.cpu.simd import VECTOR_BYTES
+from minifcn.kernels.cpu.threads import Kernel
 
 
 def _wait_politely() -> None:
@@ -60,14 +63,14 @@ _UNUSED_DAYS = 30
 _PREFIX = "minifcn-kernels-"
 
 
-def kernel(function: Function) -> Function:
+def kernel(function: Callable[..., Any]) -> Any:
     """A function that `prange` spreads over the threads; compiled for the types it is first called with."""
     # Numba reads CACHE_DIR when it decorates. It is restored because other packages' cached functions have their own
     # place, which a reader of the setting must find unchanged.
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_folder())
     try:
-        return numba.njit(cache=True, parallel=True, **_OPTIONS)(function)
+        return Kernel(keep(numba.njit(cache=True, parallel=True, **_OPTIONS)(function)))
     finally:
         numba.config.CACHE_DIR = before
 

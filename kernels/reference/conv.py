@@ -15,12 +15,14 @@ from minifcn.kernels.shapes import Pair, Window
 
 
 @np.errstate(all="ignore")
-def conv2d(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair) -> Array:
+def conv2d(
+    x: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair, relu: bool
+) -> Array:
     """(N, H, W, C) -> (N, *output_size, K).
 
     >>> x = np.arange(9.0).reshape(1, 3, 3, 1)  # 0 1 2 / 3 4 5 / 6 7 8
     >>> diagonal = np.array([[1.0, 0.0], [0.0, 1.0]]).reshape(2, 2, 1, 1)
-    >>> conv2d(x, diagonal, None, Window((2, 2)), 1, (2, 2))[0, :, :, 0]  # 0 + 4, 1 + 5, 3 + 7, 4 + 8
+    >>> conv2d(x, diagonal, None, Window((2, 2)), 1, (2, 2), False)[0, :, :, 0]  # 0 + 4, 1 + 5, 3 + 7, 4 + 8
     array([[ 4.,  6.],
            [10., 12.]])
     """
@@ -34,18 +36,18 @@ def conv2d(x: Array, weight: Array, bias: Array | None, window: Window, groups: 
         for n in range(N):
             for k, c, first in _channels(C, K, groups):
                 y[n, i, j, k] += xs[n][p][q][first + c] * ws[r][t][c][k]
-    return y.astype(np.result_type(x, weight))
+    return _rectified(y, relu).astype(np.result_type(x, weight))
 
 
 @np.errstate(all="ignore")
 def conv_transpose2d(
-    y: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair
+    y: Array, weight: Array, bias: Array | None, window: Window, groups: int, output_size: Pair, relu: bool
 ) -> Array:
     """(N, P, Q, K) -> (N, *output_size, C): every pixel of y leaves its multiple of the kernel where conv2d read it.
 
     >>> y = np.array([1.0, 10.0]).reshape(1, 1, 2, 1)
     >>> kernel = np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1, 1)
-    >>> conv_transpose2d(y, kernel, None, Window((1, 3), stride=(1, 2)), 1, (1, 5))[0, 0, :, 0]
+    >>> conv_transpose2d(y, kernel, None, Window((1, 3), stride=(1, 2)), 1, (1, 5), False)[0, 0, :, 0]
     array([ 1.,  2., 13., 20., 30.])
     """
     N, P, Q, K = y.shape
@@ -58,7 +60,7 @@ def conv_transpose2d(
         for n in range(N):
             for k, c, first in _channels(C, K, groups):
                 x[n, p, q, first + c] += ys[n][i][j][k] * ws[r][t][c][k]
-    return x.astype(np.result_type(y, weight))
+    return _rectified(x, relu).astype(np.result_type(y, weight))
 
 
 @np.errstate(all="ignore")
@@ -79,6 +81,10 @@ def conv2d_weight(x: Array, y: Array, window: Window, groups: int) -> Array:
             for k, c, first in _channels(C, K, groups):
                 weight[r, t, c, k] += xs[n][p][q][first + c] * ys[n][i][j][k]
     return weight.astype(np.result_type(x, y))
+
+
+def _rectified(x: Array, relu: bool) -> Array:
+    return np.maximum(x, 0.0) if relu else x  # NaN stays NaN
 
 
 def _taps(size: Pair, output_size: Pair, window: Window) -> Iterator[tuple[int, int, int, int, int, int]]:

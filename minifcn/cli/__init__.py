@@ -1,4 +1,4 @@
-"""The command line: ``minifcn train | predict | evaluate | info``."""
+"""The command line: ``minifcn train | predict | evaluate | warmup | info``."""
 
 from minifcn.cli.app import main
 

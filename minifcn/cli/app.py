@@ -13,6 +13,7 @@ from minifcn.cli.evaluate import evaluate
 from minifcn.cli.info import info
 from minifcn.cli.predict import predict
 from minifcn.cli.train import train
+from minifcn.cli.warmup import warmup
 
 _HELP = """minifcn: train and apply fully convolutional networks.
 
@@ -27,7 +28,7 @@ def _show_version(asked: bool) -> None:
 
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (train, predict, evaluate, info):
+for command in (train, predict, evaluate, warmup, info):
     app.command()(command)
 
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from minifcn.cli.notice import announce_compilation
+
 _MEMBRANES = ("membrane", "interior")
 
 
@@ -41,6 +43,7 @@ def evaluate(
     from minifcn.io.atomic import write_text
     from minifcn.training.run import Run, RunError
 
+    announce_compilation()
     opened = Run.open(run)
     config = opened.config
     if config.dataset not in SOURCES:

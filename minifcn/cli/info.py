@@ -45,6 +45,7 @@ def facts() -> dict[str, Any]:
         "SIMD vectors": f"{VECTOR_BYTES * 8} bits",
         "threads": minifcn.get_num_threads(),
         "memory": f"{physical / 2**30:.1f} GiB in the machine",
+        "convolution": f"{minifcn.settings.conv()} (set MINIFCN_CONV to auto, direct or winograd)",
         "devices": ", ".join(kernels.DEVICES),
         "kernel cache": f"{cache} ({len(compiled)} compiled, {megabytes:.1f} MiB)",
         "data": f"{data_home()} (set MINIFCN_DATA to move it)",

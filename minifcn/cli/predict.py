@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 from minifcn.cli.evaluate import Checkpoint
+from minifcn.cli.notice import announce_compilation
 
 
 def predict(
@@ -34,6 +35,7 @@ def predict(
     from minifcn.io import ImageError
     from minifcn.training.run import Run
 
+    announce_compilation()
     names = [_target(path, out) for path in inputs]
     if len(set(names)) < len(names):
         raise ImageError(

@@ -15,6 +15,7 @@ from minifcn.tensor import Tensor
 Number = int | float | bool
 TensorLike = Tensor | np.ndarray | Number | Sequence
 Reduction = Literal["mean", "sum", "none"]
+Activation = Literal["relu"] | None
 
 
 def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
@@ -58,6 +59,13 @@ def as_image(name: str, value: Any) -> Tensor:
             "x.astype('float32')"
         )
     return x
+
+
+def wants_relu(name: str, activation: Any) -> bool:
+    """Whether the fused ``activation`` is ReLU; an error if it is neither that nor None."""
+    if activation not in (None, "relu"):
+        raise ValueError(f"{name}: activation must be None or 'relu', not {activation!r}; apply others to the result")
+    return activation == "relu"
 
 
 def image_size(x: Tensor) -> Pair:

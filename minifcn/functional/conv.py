@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from minifcn.functional.arguments import TensorLike, as_image, beside, image_size, layout_hint, pair
+from minifcn.functional.arguments import (
+    Activation,
+    TensorLike,
+    as_image,
+    beside,
+    image_size,
+    layout_hint,
+    pair,
+    wants_relu,
+)
 from minifcn.functional.arrange import pad
 from minifcn.kernels import shapes
 from minifcn.kernels.shapes import Pair, Window
@@ -22,6 +31,7 @@ def conv2d(
     padding: Padding = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
+    activation: Activation = None,
 ) -> Tensor:
     """Convolution (cross-correlation, as everywhere in the field): (N, H, W, C_in) -> (N, P, Q, C_out).
 
@@ -37,6 +47,7 @@ def conv2d(
             kernel gets the odd one below and to the right).
         dilation: rows and columns between neighbouring taps.
         groups: input and output channels fall into this many groups, convolved independently.
+        activation: "relu" applies ReLU in the same pass over memory.
 
     Raises:
         ValueError: channels do not agree, or the kernel does not fit into the padded image.
@@ -60,7 +71,7 @@ def conv2d(
             f"conv2d: a kernel of {window.extent[0]} x {window.extent[1]} (dilation included) does not fit into an "
             f"image of {x.shape[1]} x {x.shape[2]} with padding {padding!r}; enlarge the image or the padding"
         )
-    operation = ops.Conv2d(window, groups, size)
+    operation = ops.Conv2d(window, groups, size, wants_relu("conv2d", activation))
     return operation(x, w) if bias is None else operation(x, w, _bias("conv2d", bias, w.shape[3], x))
 
 
@@ -74,6 +85,7 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: int | Pair = 1,
     output_size: int | Pair | None = None,
+    activation: Activation = None,
 ) -> Tensor:
     """Transposed convolution: the adjoint of the `conv2d` with this weight: (N, P, Q, C_in) -> (N, H, W, C_out).
 
@@ -91,6 +103,7 @@ def conv_transpose2d(
         groups: as for `conv2d`.
         dilation: rows and columns between neighbouring taps.
         output_size: (H, W), one of the sizes that the convolution maps to (P, Q); instead of ``output_padding``.
+        activation: "relu" applies ReLU in the same pass over memory.
 
     Raises:
         ValueError: channels do not agree, or no such output size.
@@ -115,7 +128,7 @@ def conv_transpose2d(
         raise ValueError(
             f"{name}: padding {padding!r} cuts the output for input {x.shape} down to {size}; use less padding"
         )
-    operation = ops.ConvTranspose2d(window, groups, size)
+    operation = ops.ConvTranspose2d(window, groups, size, wants_relu(name, activation))
     return operation(x, w) if bias is None else operation(x, w, _bias(name, bias, w.shape[2] * groups, x))
 
 

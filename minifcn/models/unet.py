@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 from minifcn import functional as F
-from minifcn.functional.arguments import TensorLike
+from minifcn.functional.arguments import Activation, TensorLike
 from minifcn.models.network import Network
 from minifcn.nn import (
     BatchNorm2d,
     Conv2d,
     ConvTranspose2d,
     Dropout,
+    Identity,
     MaxPool2d,
     Module,
     ModuleList,
-    ReLU,
     Sequential,
     Upsample,
 )
@@ -113,9 +113,9 @@ class UNet(Network):
             x = down(skips[-1])
         x = self.bottom(x)
         for up, level in zip(self.ups, self.decoder, strict=True):
-            x = up(x)  # (N, h, w, 2c) -> (N, 2h, 2w, c)
-            skip = F.crop(skips.pop(), (x.shape[1], x.shape[2]))
-            x = level(F.concatenate([x, skip]))  # (N, 2h, 2w, 2c) -> (N, 2h, 2w, c), or 4 rows and columns fewer
+            # One name, so that without a graph to keep them alive, maps die as soon as the next one is there.
+            x = _join(up(x), skips.pop())  # (N, h, w, 2c) -> (N, 2h, 2w, c), and with the skip 2c
+            x = level(x)  # (N, 2h, 2w, 2c) -> (N, 2h, 2w, c), or 4 rows and columns fewer
         return self.head(x)
 
     def output_length(self, length: int) -> int:
@@ -132,11 +132,16 @@ class UNet(Network):
         return max(length, 0)
 
 
+def _join(x: Tensor, skip: Tensor) -> Tensor:
+    """[up, skip] along the channels, the skip cropped to the size of ``x``."""
+    return F.concatenate([x, F.crop(skip, (x.shape[1], x.shape[2]))])
+
+
 def _level(in_channels: int, out_channels: int, padding: Padding, norm: Norm, dropout: float = 0.0) -> Sequential:
     """Two 3 x 3 convolutions, each with its ReLU, and dropout after them."""
     layers = [
-        *_conv_relu(Conv2d(in_channels, out_channels, 3, padding=padding, bias=norm is None), norm),
-        *_conv_relu(Conv2d(out_channels, out_channels, 3, padding=padding, bias=norm is None), norm),
+        *_conv_relu(in_channels, out_channels, norm, padding=padding),
+        *_conv_relu(out_channels, out_channels, norm, padding=padding),
     ]
     return Sequential(*layers, Dropout(dropout)) if dropout else Sequential(*layers)
 
@@ -145,7 +150,7 @@ def _down(channels: int, down: Down, norm: Norm) -> Module:
     """Halve the image."""
     if down == "max":
         return MaxPool2d(2)
-    return Sequential(*_conv_relu(Conv2d(channels, channels, 3, stride=2, padding=1, bias=norm is None), norm))
+    return Sequential(*_conv_relu(channels, channels, norm, stride=2, padding=1))
 
 
 def _up(in_channels: int, out_channels: int, up: Up) -> Module:
@@ -155,8 +160,14 @@ def _up(in_channels: int, out_channels: int, up: Up) -> Module:
     return Sequential(Upsample(scale_factor=2, mode=up), Conv2d(in_channels, out_channels, 2, padding="same"))
 
 
-def _conv_relu(conv: Conv2d, norm: Norm) -> list[Module]:
-    return [conv, BatchNorm2d(conv.out_channels, activation="relu") if norm == "batch" else ReLU()]
+def _conv_relu(
+    in_channels: int, out_channels: int, norm: Norm, stride: int = 1, padding: Padding | int = 0
+) -> list[Module]:
+    """A 3 x 3 convolution and its ReLU, which is fused into whatever comes last."""
+    activation: Activation = None if norm else "relu"
+    conv = Conv2d(in_channels, out_channels, 3, stride, padding, bias=norm is None, activation=activation)
+    # The Identity keeps the second place, which checkpoints count: the next convolution is "2" with norm or without.
+    return [conv, BatchNorm2d(out_channels, activation="relu") if norm == "batch" else Identity()]
 
 
 def _check_positive(**numbers: int) -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from minifcn import functional as F
-from minifcn.functional.arguments import pair
+from minifcn.functional.arguments import Activation, pair, wants_relu
 from minifcn.functional.conv import Padding
 from minifcn.kernels import shapes
 from minifcn.kernels.shapes import Pair, Window
@@ -38,6 +38,7 @@ class _Convolution(Module):
         groups: int,
         weight_channels: Pair,
         bias: bool,
+        activation: Activation,
     ):
         name = type(self).__name__
         if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
@@ -52,6 +53,8 @@ class _Convolution(Module):
         self.stride = pair(name, "stride", stride, 1)
         self.padding: Padding = padding if isinstance(padding, str) else pair(name, "padding", padding)
         self.dilation = pair(name, "dilation", dilation, 1)
+        wants_relu(name, activation)
+        self.activation = activation
         if padding == "same" and self.stride != (1, 1):
             raise ValueError(f"{name}: padding='same' needs stride 1, got {stride}; give the padding as a number")
         self.weight = Parameter(empty((*self.kernel_size, *weight_channels), np.float32))
@@ -75,6 +78,7 @@ class _Convolution(Module):
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}{shown}"
             + ("" if self.bias is not None else ", bias=False")
+            + (f", activation={self.activation!r}" if self.activation else "")
         )
 
 
@@ -91,6 +95,7 @@ class Conv2d(_Convolution):
         groups: input and output channels fall into this many groups, convolved independently.
         bias: add a number to each output channel.
         padding_mode: what the padding holds: "zeros"; "reflect", the image mirrored; "replicate", its outermost pixels.
+        activation: "relu" applies ReLU in the same pass over memory.
 
     Attributes:
         weight: (kh, kw, C_in / groups, C_out).
@@ -112,21 +117,22 @@ class Conv2d(_Convolution):
         groups: int = 1,
         bias: bool = True,
         padding_mode: PaddingMode = "zeros",
+        activation: Activation = None,
     ):
         if padding_mode not in ("zeros", "reflect", "replicate"):
             raise ValueError(f"Conv2d: padding_mode must be 'zeros', 'reflect' or 'replicate', not {padding_mode!r}")
         self.padding_mode = padding_mode
         weight_channels = (in_channels // max(groups, 1), out_channels)
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, weight_channels, bias
-        )
+        geometry = kernel_size, stride, padding, dilation, groups
+        super().__init__(in_channels, out_channels, *geometry, weight_channels, bias, activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve images."""
         padding: Padding = self.padding
         if self.padding_mode != "zeros":
             x, padding = F.pad(x, self._border(), self.padding_mode), 0
-        return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        geometry = self.stride, padding, self.dilation, self.groups
+        return F.conv2d(x, self.weight, self.bias, *geometry, self.activation)
 
     def _border(self) -> tuple[int, int, int, int]:
         """(left, right, top, bottom), as `minifcn.functional.pad` takes it."""
@@ -155,6 +161,7 @@ class ConvTranspose2d(_Convolution):
         groups: input and output channels fall into this many groups.
         bias: add a number to each output channel.
         dilation: between neighbouring taps.
+        activation: "relu" applies ReLU in the same pass over memory.
 
     Attributes:
         weight: (kh, kw, C_out / groups, C_in): that of the convolution which this one transposes.
@@ -176,12 +183,12 @@ class ConvTranspose2d(_Convolution):
         groups: int = 1,
         bias: bool = True,
         dilation: int | Pair = 1,
+        activation: Activation = None,
     ):
         self.output_padding = pair("ConvTranspose2d", "output_padding", output_padding)
         weight_channels = (out_channels // max(groups, 1), in_channels)
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, weight_channels, bias
-        )
+        geometry = kernel_size, stride, padding, dilation, groups
+        super().__init__(in_channels, out_channels, *geometry, weight_channels, bias, activation)
 
     def fan_in(self) -> float:
         """N: how many numbers one output sums, on average; every stride-th tap meets an input."""
@@ -190,4 +197,4 @@ class ConvTranspose2d(_Convolution):
     def forward(self, x: Tensor, output_size: int | Pair | None = None) -> Tensor:
         """Transpose-convolve images; ``output_size`` chooses among the possible sizes instead of ``output_padding``."""
         options = (self.stride, self.padding, self.output_padding, self.groups, self.dilation, output_size)
-        return F.conv_transpose2d(x, self.weight, self.bias, *options)
+        return F.conv_transpose2d(x, self.weight, self.bias, *options, self.activation)

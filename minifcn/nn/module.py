@@ -239,6 +239,25 @@ class Module:
             raise TypeError(f"astype: a module's parameters are floating point, and cannot become {np.dtype(dtype)}")
         return self._convert(lambda tensor: tensor.astype(dtype, copy=False) if tensor.dtype.kind == "f" else tensor)
 
+    def fold_batch_norm(self: Self) -> Self:
+        """A copy for inference, in evaluation mode, whose batch normalisation has gone into the convolutions.
+
+        In every `Sequential`, a Conv2d or ConvTranspose2d and the BatchNorm2d right after it become one convolution,
+        with the ReLU that follows; their places stay, as `Identity`. The copy gives the same outputs but for rounding,
+        and shares nothing with this module, which stays as it is.
+
+        What cannot be folded is left as it is: a norm without running statistics; a convolution with an activation of
+        its own; layers that are used in two places, share parameters, have hooks, or are of a class of your own. A
+        model that calls the layers of a Sequential one by one, by their index, must not be folded.
+
+        >>> from minifcn import nn
+        >>> nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).fold_batch_norm()[0]
+        Conv2d(1, 4, kernel_size=(3, 3), stride=(1, 1), activation='relu')
+        """
+        from minifcn.nn.fold import fold_batch_norm
+
+        return fold_batch_norm(self)
+
     def _convert(self: Self, convert: Callable[[Tensor], Tensor]) -> Self:
         for tensor in {**dict(self.named_parameters()), **dict(self.named_buffers())}.values():
             converted = convert(tensor.detach())

@@ -14,10 +14,13 @@ import tifffile
 from PIL import Image
 from small_data import write_isbi
 
-from minifcn import __version__
+from minifcn import __version__, settings
 from minifcn.cli import main
 from minifcn.data import ArrayDataset
+from minifcn.kernels.cpu.compiling import watch
+from minifcn.kernels.cpu.jit import cache_folder
 from minifcn.training import Evaluation, Run, TrainConfig, Trainer
+from minifcn.warmup import Step
 
 Invoke = Callable[..., tuple[int, str, str]]
 
@@ -363,3 +366,40 @@ def _read(path: Path) -> np.ndarray:
     if path.suffix == ".tif":
         return tifffile.imread(path)
     return np.load(path) if path.suffix == ".npy" else np.asarray(Image.open(path))
+
+
+def test_warmup_compiles_what_training_and_prediction_use(invoke: Invoke) -> None:
+    assert invoke("warmup")[0] == 0
+    code, output, errors = invoke("warmup")
+    assert code == 0
+    assert "everything is there already" in output
+    assert str(cache_folder()) in output
+    assert errors.startswith("compiling what is not there yet")
+    assert "unknown model 'vgg'; models: unet" in assert_one_line(*invoke("warmup", "--model", "vgg"))
+    # Nothing more is compiled by the real thing, whatever its options.
+    before = list(watch.kernels)
+    for options in ({}, {"norm": "batch", "up": "nearest"}, {"down": "stride", "up": "bilinear", "padding": "valid"}):
+        data = ArrayDataset(np.zeros((2, 64, 64), np.uint8), np.eye(64, dtype=np.int64)[None].repeat(2, 0), ("a", "b"))
+        config = TrainConfig("arrays", options={"base": 3, "depth": 1, **options}, steps=1, batch=2)
+        trainer = Trainer(Run(Path("unused"), config), data, data)
+        trainer._step(*trainer.loader.batch(0))
+        trainer.predictor(np.zeros((1, 30, 31, 1)))
+    assert watch.kernels == before
+
+
+def test_warmup_interrupted_keeps_what_is_done(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minifcn.warmup.steps", lambda *arguments: iter([Step("training", interrupt)]))
+    code, output, errors = invoke("warmup")
+    assert (code, output) == (130, "")
+    assert "compiled and kept; run it again for the rest" in errors
+    assert watch.began is None
+
+
+def test_info_shows_the_settings(invoke: Invoke) -> None:
+    with settings.override(conv="direct"):
+        output = invoke("info")[1]
+    assert "convolution   direct (set MINIFCN_CONV to auto, direct or winograd)" in output
+    assert f"threads       {settings.get_num_threads()}" in output

@@ -148,12 +148,41 @@ def test_derivatives_agree_with_finite_differences(check, geometry, function):
         check(partial(F.conv2d_weight, kernel_size=(2, 3), **geometry), [x, y], directions=1)
 
 
+@pytest.mark.parametrize("function", [F.conv2d, F.conv_transpose2d])
+def test_fused_relu_is_relu_after_it(function):
+    draw = Numbers()
+    x, w, bias = draw.normal(2, 5, 6, 3), draw.normal(3, 2, 3, 3), draw.normal(3)
+    fused, apart = [[leaf(array) for array in (x, w, bias)] for _ in range(2)]
+    y, expected = function(*fused, 2, 1, activation="relu"), F.relu(function(*apart, 2, 1))
+    assert 0.2 < (y.data == 0).mean() < 0.8
+    assert_close(y.data, expected.data)
+    gradient = draw.normal(*y.shape)
+    y.backward(mf.tensor(gradient))
+    expected.backward(mf.tensor(gradient))
+    for one, other in zip(fused, apart, strict=True):
+        assert_close(one.grad.data, other.grad.data)
+
+
+@pytest.mark.parametrize("check", [mf.gradcheck, mf.gradgradcheck])
+@pytest.mark.parametrize("function", [F.conv2d, F.conv_transpose2d])
+def test_derivatives_of_the_fused_relu_agree_with_finite_differences(check, function):
+    # Outputs stay away from the kink at 0, on either side of it.
+    draw = Numbers()
+    x, w = (leaf(draw.uniform(*shape, low=0.5)) for shape in ((1, 4, 4, 2), (2, 2, 2, 2)))
+    bias = leaf(np.array([0.5, -20.0]))
+    assert {0.0} < set(function(x, w, bias, activation="relu").data.ravel().tolist())
+    check(partial(function, activation="relu"), [x, w, bias], directions=2)
+
+
 def test_only_what_is_needed_is_saved():
     x, w = mf.ones(1, 4, 4, 1), leaf(np.ones((3, 3, 1, 1), np.float32))
     to_weight = F.conv2d(x, w).operation
-    assert [saved is None for saved in to_weight.saved] == [False, True]
+    assert [saved is None for saved in to_weight.saved] == [False, True, True]
     to_image = F.conv2d(leaf(x.data), w.detach()).operation
-    assert [saved is None for saved in to_image.saved] == [True, False]
+    assert [saved is None for saved in to_image.saved] == [True, False, True]
+    rectified = F.conv2d(x, w, activation="relu")
+    assert [saved is None for saved in rectified.operation.saved] == [False, True, False]
+    assert rectified.operation.saved[2].data is rectified.data
 
 
 def test_nan_spreads_to_the_windows_that_see_it():
@@ -253,6 +282,11 @@ ERRORS = [
     (lambda: F.conv2d(X, W, stride=0), "conv2d: stride must be an int or a pair of ints >= 1, got 0"),
     (lambda: F.conv2d(X, W, stride=1.5), "conv2d: stride must be an int or a pair of ints >= 1, got 1.5"),
     (lambda: F.conv2d(X, W, padding=(1, 2, 3)), "conv2d: padding must be an int or a pair of ints >= 0, got (1, 2, 3)"),
+    (
+        lambda: F.conv2d(X, W, activation="tanh"),
+        "conv2d: activation must be None or 'relu', not 'tanh'; apply others to the result",
+    ),
+    (lambda: F.conv_transpose2d(ones(1, 2, 2, 4), W, activation=True), "conv_transpose2d: activation must be None or"),
     (
         lambda: F.conv_transpose2d(X, W),
         "conv_transpose2d: input (2, 5, 5, 2) has 2 channels, but weight (3, 3, 2, 4) takes 4; weights are (kh, kw,",

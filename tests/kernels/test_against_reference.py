@@ -155,6 +155,17 @@ def test_batch_norm_lets_nan_through_its_relu(device, dtype):
     np.testing.assert_array_equal(device.batch_norm(x, zero, one, one, zero, True).ravel(), [np.nan, 0.0, 1.0])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 3, 40])
+def test_convolutions_let_nan_through_their_relu(device, channels, dtype):
+    x = np.array([np.nan, -1.0, 1.0, 2.0], dtype).reshape(1, 1, 4, 1)
+    window, weight = Window((1, 1)), np.ones((1, 1, 1, channels), dtype)
+    y = device.conv2d(x, weight, np.full(channels, -1.5, dtype), window, 1, (1, 4), True)
+    np.testing.assert_array_equal(y, np.broadcast_to([[[[np.nan], [0.0], [0.0], [0.5]]]], (1, 1, 4, channels)))
+    x = device.conv_transpose2d(x, weight.swapaxes(2, 3), None, window, 1, (1, 4), True)
+    np.testing.assert_array_equal(x, np.broadcast_to([[[[np.nan], [0.0], [1.0], [2.0]]]], (1, 1, 4, channels)))
+
+
 # --- many numbers ----------------------------------------------------------------------------------------------------
 
 

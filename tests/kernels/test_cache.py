@@ -82,6 +82,66 @@ def test_a_temporary_folder_serves_where_nothing_can_be_written(tree):
     assert not Path(folder).exists(), "it should go away with its process"
 
 
+KINDS = """
+import sys, numpy as np
+from minifcn.kernels.cpu.probe_kinds import double
+print(double(np.ones(2, sys.argv[1])).dtype)
+"""
+DOUBLE = """
+from numba import prange
+from minifcn.kernels.cpu.jit import kernel
+
+@kernel
+def double(x):
+    y = x.copy()
+    for i in prange(x.size):
+        y[i] = 2 * x[i]
+    return y
+"""
+
+
+def test_processes_that_save_at_once_do_not_mix_up_their_kernels(tree):
+    (tree / "minifcn/kernels/cpu/probe_kinds.py").write_text(DOUBLE)
+    environment = os.environ | {"PYTHONPATH": str(tree), "NUMBA_CACHE_DIR": str(tree / "cache")}
+    for again in range(2):  # the second time, everything is there
+        pool = [
+            subprocess.Popen(
+                [sys.executable, "-B", "-c", KINDS, kind], env=environment, cwd=tree, stdout=subprocess.PIPE, text=True
+            )
+            for kind in ("float32", "float64")
+        ]
+        assert [process.communicate()[0].strip() for process in pool] == ["float32", "float64"], again
+    assert len(list((tree / "cache").rglob("*double-*.nbc"))) == 2
+
+
+def test_damaged_files_are_compiled_again(tree):
+    assert run(tree, ASK) == "41 0"
+    for ending in ("nbi", "nbc"):
+        (damaged,) = (tree / "cache").rglob(f"*ask-*.{ending}")
+        damaged.write_bytes(damaged.read_bytes()[:10])
+        assert run(tree, ASK) == "41 0", ending
+        assert run(tree, ASK) == "41 1", ending
+
+
+FULL = """
+import errno, warnings
+from minifcn.kernels.cpu import keeping
+from minifcn.kernels.cpu.probe import ask
+def refuse(*arguments):
+    raise OSError(errno.ENOSPC, "No space left on device")
+keeping.FunctionCache.save_overload = refuse
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print(ask(), *(warning.message for warning in caught), sep=": ")
+"""
+
+
+def test_a_full_disk_is_reported_and_survived(tree):
+    answer = run(tree, FULL)
+    assert answer.startswith("41: compiled kernels cannot be kept in ")
+    assert "(No space left on device): every process will compile them again; make room, or name another" in answer
+
+
 def test_folders_unused_for_a_month_are_removed(tmp_path):
     day = 24 * 3600
     for name, days in (("minifcn-kernels-old", 31), ("minifcn-kernels-new", 29), ("somebody-elses", 99)):

@@ -1,5 +1,7 @@
 """U-Net: the paper's numbers, sizes, errors, and that it learns."""
 
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -85,6 +87,21 @@ def test_batch_norm_is_fused_with_relu():
     norms = [layer for layer in net.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert len(norms) == 6
     assert all(norm.activation == "relu" for norm in norms)
+
+
+def test_relu_is_fused_into_the_convolutions():
+    net = UNet(1, 2, base=2, depth=2, down="stride")
+    convolutions = {name: layer for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d)}
+    assert not any(isinstance(layer, nn.ReLU) for layer in net.modules())
+    assert [name for name, layer in convolutions.items() if layer.activation is None] == ["head"]
+
+
+@pytest.mark.parametrize("norm", [None, "batch"])
+def test_names_in_checkpoints_count_a_place_for_every_relu(norm):
+    names = UNet(1, 2, base=2, depth=1, norm=norm, down="stride").state_dict()
+    places = {name.rsplit(".", 1)[0] for name in names if name.split(".")[-1] == "weight" and names[name].ndim == 4}
+    levels = ("encoder.0", "bottom", "decoder.0")
+    assert places == {f"{level}.{place}" for level in levels for place in (0, 2)} | {"downs.0.0", "ups.0", "head"}
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
@@ -241,3 +258,30 @@ def test_summary_and_names():
     assert f"parameters: {count(net):,}" in table
     assert table.split("\n")[-3].split()[:2] == ["head", "Conv2d"]
     assert "encoder.0.0.weight" in net.state_dict()
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("norm", [None, "batch"])
+def test_inference_keeps_only_the_maps_that_are_still_needed(norm):
+    """Before every layer, count the bytes of the maps that some layer has returned and that still live."""
+    net, living, peak = UNet(1, 2, base=4, depth=2, norm=norm).eval().fold_batch_norm(), {}, []
+
+    def keep_count(module, inputs, output):
+        living[id(output.data)] = output.data.nbytes
+        weakref.finalize(output.data, living.pop, id(output.data), None)
+
+    def look(module, inputs):
+        keep_count(module, (), inputs[0])  # no layer returned the image, nor a concatenation
+        peak.append(sum(living.values()))
+
+    for layer in net.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(keep_count)
+            layer.register_forward_pre_hook(look)
+    with mf.no_grad():
+        y = net(mf.zeros(1, 32, 32, 1))
+    assert list(living.values()) == [y.data.nbytes]
+    # At the last level's second convolution: the image, the joined map that the level was called with, and its input.
+    assert max(peak) == (1 + 8 + 4) * 32 * 32 * 4

@@ -30,6 +30,10 @@ CASES = {
         lambda: nn.Conv2d(4, 3, (3, 4), padding="same"),
         lambda x, m: F.conv2d(x, m.weight, m.bias, padding="same"),
     ),
+    "conv, rectified": (
+        lambda: nn.Conv2d(4, 3, 3, activation="relu"),
+        lambda x, m: F.conv2d(x, m.weight, m.bias, activation="relu"),
+    ),
     "conv, mirrored": (
         lambda: nn.Conv2d(4, 3, (3, 4), padding="same", padding_mode="reflect"),
         lambda x, m: F.conv2d(F.same_padding(x, (3, 4)), m.weight, m.bias),
@@ -46,6 +50,10 @@ CASES = {
     "transposed, everything": (
         lambda: nn.ConvTranspose2d(4, 6, 3, (2, 3), 1, (1, 0), 2, False, 2),
         lambda x, m: F.conv_transpose2d(x, m.weight, None, (2, 3), 1, (1, 0), 2, 2),
+    ),
+    "transposed, rectified": (
+        lambda: nn.ConvTranspose2d(4, 3, 2, 2, activation="relu"),
+        lambda x, m: F.conv_transpose2d(x, m.weight, m.bias, 2, activation="relu"),
     ),
     "linear": (lambda: nn.Linear(4, 3), lambda x, m: F.linear(x, m.weight, m.bias)),
     "linear without bias": (lambda: nn.Linear(4, 3, bias=False), lambda x, m: F.linear(x, m.weight)),
@@ -184,6 +192,7 @@ def test_the_same_seed_gives_the_same_layer():
         (lambda: nn.Conv2d(1, 1, 3, padding="full"), "padding must be an int, a pair, 'same' or 'valid', not 'full'"),
         (lambda: nn.Conv2d(1, 1, 3, 2, padding="same"), "Conv2d: padding='same' needs stride 1, got 2"),
         (lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"), "padding_mode must be 'zeros', 'reflect' or 'replicate'"),
+        (lambda: nn.Conv2d(1, 1, 3, activation="tanh"), "Conv2d: activation must be None or 'relu', not 'tanh'"),
         (lambda: nn.ConvTranspose2d(1, 1, 3, output_padding=-1), "ConvTranspose2d: output_padding"),
         (lambda: nn.Linear(2, 0), "Linear: in_features=2 and out_features=0 must be positive"),
         (lambda: nn.MaxPool2d(0), "MaxPool2d: kernel_size"),
@@ -216,6 +225,10 @@ def test_impossible_arguments(make, message):
             "padding_mode='reflect')",
         ),
         (nn.ConvTranspose2d(2, 4, 2, 2), "ConvTranspose2d(2, 4, kernel_size=(2, 2), stride=(2, 2))"),
+        (
+            nn.ConvTranspose2d(2, 4, 2, 2, activation="relu"),
+            "ConvTranspose2d(2, 4, kernel_size=(2, 2), stride=(2, 2), activation='relu')",
+        ),
         (nn.MaxPool2d(2), "MaxPool2d(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0))"),
         (nn.Upsample(scale_factor=2), "Upsample(scale_factor=2, mode='nearest')"),
         (nn.Upsample((3, 4)), "Upsample(size=(3, 4), mode='nearest')"),
