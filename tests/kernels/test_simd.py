@@ -17,15 +17,15 @@ from minifcn.kernels.shapes import Window, conv_size
 cpu, reference = kernels.load("cpu"), kernels.load("reference")
 rng = np.random.default_rng(0)
 for dtype, tolerance in ((np.float32, 2e-5), (np.float64, 1e-13)):
-    for channels, outputs, stride in ((1, 5, 1), (3, 16, 2), (9, 35, 1)):
-        window = Window((3, 2), (stride, stride), (1, 1))
+    for channels, outputs, stride, columns in ((1, 5, 1, 2), (3, 16, 2, 2), (9, 35, 1, 2), (9, 35, 1, 3)):
+        window = Window((3, columns), (stride, stride), (1, 1))
         x = rng.standard_normal((2, 5, 17, channels)).astype(dtype)
-        w = rng.standard_normal((3, 2, channels, outputs)).astype(dtype)
+        w = rng.standard_normal((3, columns, channels, outputs)).astype(dtype)
         size = conv_size((5, 17), window)
         y = rng.standard_normal((2, *size, outputs)).astype(dtype)
         for name, arguments in (
-            ("conv2d", (x, w, None, window, 1, size)),
-            ("conv_transpose2d", (y, w, None, window, 1, (5, 17))),
+            ("conv2d", (x, w, None, window, 1, size, False)),
+            ("conv_transpose2d", (y, w, None, window, 1, (5, 17), False)),
             ("conv2d_weight", (x, y, window, 1)),
         ):
             actual, expected = (getattr(device, name)(*arguments) for device in (cpu, reference))

@@ -4,6 +4,7 @@ import numpy as np
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import helper
+from minifcn.kernels.cpu.memory import contiguous
 from minifcn.kernels.cpu.simd import load, load_first, store, store_first
 
 
@@ -30,7 +31,7 @@ def _spanned(x: Array, span: int) -> Array:
 def pixelwise(x: Array) -> Array:
     """x (N, H, W, C), copied unless the channels of a pixel lie side by side; pixels may lie apart."""
     apart = all(s >= 0 and s % x.itemsize == 0 for s in x.strides)
-    return x if apart and (x.strides[3] == x.itemsize or x.shape[3] == 1) else np.ascontiguousarray(x)
+    return x if apart and (x.strides[3] == x.itemsize or x.shape[3] == 1) else contiguous(x)
 
 
 @helper

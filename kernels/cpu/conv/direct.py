@@ -16,13 +16,14 @@ while all panels pass; the image is copied into a zero border if there is paddin
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2, brgemm_part
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import empty
+from minifcn.kernels.cpu.memory import contiguous, empty
 from minifcn.kernels.cpu.simd import lanes
+from minifcn.kernels.cpu.threads import get_num_threads
 from minifcn.kernels.shapes import Pair, Window
 
 _BLOCK_BYTES = 2**18  # input rows that one task keeps in the second-level cache while it goes through the panels
@@ -73,7 +74,7 @@ def _joined(x: Array) -> Array:
     """Rows of a contiguous image joined, two or more to one, until they are long enough for the micro-kernel."""
     N, H, W, C = x.shape
     many = next((m for m in range(1, H + 1) if H % m == 0 and m * W >= _LEAST_PIXELS), H)
-    return np.ascontiguousarray(x).reshape(N, H // many, many * W, C)
+    return contiguous(x).reshape(N, H // many, many * W, C)
 
 
 def _phases(window: Window, axis: int, size: int) -> list[Phase]:
@@ -124,7 +125,7 @@ def _correlate(
     _correlate_rows(
         padded.reshape(len(x), -1), offsets[:, 0].copy(), offsets[:, 1].copy(), np.array(table, np.int64),
         panels.reshape(*panels.shape[:2], -1), panels.shape[3],
-        np.empty(0, out.dtype) if bias is None else np.ascontiguousarray(bias), relu, out.reshape(-1), out, geometry,
+        np.empty(0, out.dtype) if bias is None else contiguous(bias), relu, out.reshape(-1), out, geometry,
     )  # fmt: skip
 
 
@@ -149,7 +150,7 @@ def _reach(
 def with_border(x: Array, before: Pair, size: Pair) -> Array:
     """(N, H, W, C) -> contiguous (N, *size, C) that begins ``before`` the image, zero outside; x itself if it can be."""
     N, H, W, C = x.shape
-    x = np.ascontiguousarray(x)
+    x = contiguous(x)
     if before == (0, 0) and size[0] <= H and size[1] <= W:
         return x
     padded = empty((N, *size, C), x.dtype)
@@ -167,7 +168,7 @@ def _pack(weight: Array, order: Array, groups: int, transposed: bool) -> Array:
     depth, columns = (K // groups, channels) if transposed else (channels, K // groups)
     width = lanes(weight.itemsize) * (1 if columns <= lanes(weight.itemsize) else 2)
     panels = empty((groups, -(columns // -width), len(order), depth, width), weight.dtype)
-    _copy_panels(np.ascontiguousarray(weight).reshape(taps, channels, groups, K // groups), order, transposed, panels)
+    _copy_panels(contiguous(weight).reshape(taps, channels, groups, K // groups), order, transposed, panels)
     return panels.reshape(groups, panels.shape[1], -1, width)
 
 

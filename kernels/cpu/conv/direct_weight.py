@@ -10,14 +10,15 @@ threads, whose sums are added in order; so the number of threads decides the las
 """
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2, brgemm_part
 from minifcn.kernels.cpu.conv.direct import with_border
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import empty
+from minifcn.kernels.cpu.memory import contiguous, empty
 from minifcn.kernels.cpu.simd import lanes
+from minifcn.kernels.cpu.threads import get_num_threads
 from minifcn.kernels.shapes import Window
 
 _BLOCK_BYTES = 2**18  # rows of x and y that stay in the second-level cache while all taps pass
@@ -40,10 +41,10 @@ def direct_weight(x: Array, y: Array, window: Window, groups: int) -> Array:
     sums = empty((parts, len(taps), length, K), x.dtype)
     _correlate_weight(
         padded.reshape(-1), (n * height + i * stride[0]) * width * C, taps, C * stride[1],
-        np.ascontiguousarray(y).reshape(-1), (n * P + i) * Q * K, Q, groups, block, lanes(x.itemsize),
+        contiguous(y).reshape(-1), (n * P + i) * Q * K, Q, groups, block, lanes(x.itemsize),
         sums.reshape(-1), sums,
     )  # fmt: skip
-    total = sums[0] if parts == 1 else sums.sum(axis=0)
+    total = sums[0] if parts == 1 else np.add.reduce(sums, axis=0, out=empty(sums.shape[1:], sums.dtype))
     return total.reshape(kh, kw, channels, K)
 
 

@@ -23,7 +23,7 @@ Lavin & Gray 2016 (doi 10.1109/CVPR.2016.435); one micro-kernel below everything
 """
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2
@@ -31,8 +31,9 @@ from minifcn.kernels.cpu.conv.blocks import copy_channels, even_block, flat, pix
 from minifcn.kernels.cpu.conv.tiles import GAP, TILES, Plan, count_tiles, place, read_input
 from minifcn.kernels.cpu.conv.transforms import transform_output, transform_weight
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import empty
+from minifcn.kernels.cpu.memory import contiguous, empty
 from minifcn.kernels.cpu.simd import lanes, load, load_first, prefetch
+from minifcn.kernels.cpu.threads import get_num_threads
 from minifcn.kernels.shapes import Pair
 
 #: Channels of a block of U: with the V and M of 28 tiles, 2 MB in float32.
@@ -52,8 +53,8 @@ def winograd(
     c, k = (-(n // -vector) * vector for n in (plan.block_c, plan.block_k))
     sizes = (36 * (c * k + GAP), 36 * (TILES * c + GAP), 36 * (TILES * k + GAP), 36 * max(c, k), 9 * c * k)
     room = empty((threads, sum(sizes)), x.dtype)
-    bias = np.zeros(K, x.dtype) if bias is None else np.ascontiguousarray(bias)
-    _winograd(flat(x), np.ascontiguousarray(weight).reshape(-1), bias, flat(y), plan, relu, transposed, parts, room, sizes)
+    bias = np.zeros(K, x.dtype) if bias is None else contiguous(bias)
+    _winograd(flat(x), contiguous(weight).reshape(-1), bias, flat(y), plan, relu, transposed, parts, room, sizes)
     return y
 
 

@@ -14,7 +14,7 @@ Sources: see `winograd`.
 """
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2
@@ -22,8 +22,9 @@ from minifcn.kernels.cpu.conv.blocks import even_block, flat, pixelwise, whole_v
 from minifcn.kernels.cpu.conv.tiles import GAP, TILES, Plan, count_tiles, read_gradient, read_input
 from minifcn.kernels.cpu.conv.transforms import transform_sums
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import empty
+from minifcn.kernels.cpu.memory import contiguous, empty
 from minifcn.kernels.cpu.simd import lanes
+from minifcn.kernels.cpu.threads import get_num_threads
 from minifcn.kernels.shapes import Pair
 
 _MOST = 64  # channels of either kind in a block of S
@@ -42,7 +43,7 @@ def winograd_weight(x: Array, y: Array, padding: Pair) -> Array:
     room = empty((threads, sum(sizes)), x.dtype)
     sums = empty((parts, 3, 3, C, K), x.dtype)
     _winograd_weight(flat(x), flat(y), sums.reshape(parts, -1), plan, room, sizes)
-    return sums[0] if parts == 1 else sums.sum(axis=0)
+    return sums[0] if parts == 1 else np.add.reduce(sums, axis=0, out=empty(sums.shape[1:], sums.dtype))
 
 
 @kernel
