@@ -8,7 +8,7 @@ Numba's layers of threads differ in what they stand: with OpenMP and TBB, severa
 once; "workqueue", which Numba falls back on, ends the process. Then, and only then, kernels take turns.
 
 NumPy's matrix product has threads of its own (OpenBLAS), which keep spinning for some 20 ms after each product, on the
-very cores that our next kernel runs on. They are bounded by the same number.
+very cores that our next kernel runs on. `set_num_threads` bounds them too.
 """
 
 import contextlib
