@@ -169,6 +169,16 @@ def test_float32_sums_over_many_pixels_keep_their_digits(device):
     assert_close(gradients[2], np.full(3, exact, np.float32))
 
 
+@pytest.mark.parametrize("shape", [(4, 96, 96, 16), (3, 5, 1), (40000, 3), (300, 67)])
+def test_variance_beside_a_large_mean(device, shape):
+    x = (1e4 + np.random.default_rng(3).standard_normal(shape)).astype(np.float32)
+    x[:1] -= 50.0  # the first pixels are not like the others
+    axes, exact = tuple(range(x.ndim - 1)), x.astype(np.float64)
+    mean, variance = device.moments(x)
+    assert_close(mean, exact.mean(axes).astype(np.float32))
+    assert_close(variance, exact.var(axes).astype(np.float32))
+
+
 def test_one_thread_and_all_threads_give_the_same_bits():
     cpu, draw = kernels.load("cpu"), Draw("float32")
     x, gradient, ones = draw.normal(2, 160, 160, 3), draw.normal(2, 160, 160, 3), np.ones(3, np.float32)
