@@ -174,7 +174,7 @@ class Kernels(Protocol):
     # --- normalisation; C is the last axis, everything before it is one long axis of M pixels -----------------------
 
     def moments(self, x: Array) -> tuple[Array, Array]:
-        """Mean and biased variance (÷ M) of every channel, (C,) each; two passes, so no cancellation."""
+        """Mean and biased variance (÷ M) of every channel, (C,) each; without cancellation."""
 
     def batch_norm(self, x: Array, mean: Array, inverse_std: Array, weight: Array, bias: Array, relu: bool) -> Array:
         """(x − mean) · inverse_std · weight + bias, all (C,); then ReLU if asked."""
@@ -208,6 +208,12 @@ class Kernels(Protocol):
         """Σ_m weight[m] · (ln Σ_k e^logits[m, k] − logits[m, labels[m]]), for logits (M, K), labels and weight (M,).
 
         A 0-d array. A row whose weight is 0 is not looked at, so its label may be any number.
+        """
+
+    def cross_entropy_gradient(self, gradient: Array, logits: Array, labels: Array, weight: Array) -> Array:
+        """Gradient to the logits, (M, K): gradient · weight[m] · (softmax(logits[m])[k] − [k = labels[m]]).
+
+        ``gradient`` is 0-d. A row whose weight is 0 gives 0, whatever it holds.
         """
 
     # --- optimiser steps, in place ----------------------------------------------------------------------------------

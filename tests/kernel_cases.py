@@ -250,7 +250,15 @@ def resampling() -> Iterator[Case]:
 
 
 def normalisation() -> Iterator[Case]:
-    for N, H, W, C in ((2, 3, 4, 1), (1, 5, 5, 3), (2, 4, 5, 17), (1, 3, 3, 67), (3, 1, 1, 300), (1, 41, 43, 2), (2, 47, 89, 1)):
+    for N, H, W, C in (
+        (2, 3, 4, 1),
+        (1, 5, 5, 3),
+        (2, 4, 5, 17),
+        (1, 3, 3, 67),
+        (3, 1, 1, 300),
+        (1, 41, 43, 2),
+        (2, 47, 89, 1),
+    ):
         shape, M = (N, H, W, C), N * H * W
         yield Case("moments", lambda d, s=shape: (d.normal(*s),), M, label=f"{shape}")
         for relu in (False, True):
@@ -281,7 +289,7 @@ def normalisation() -> Iterator[Case]:
 
 
 def classification() -> Iterator[Case]:
-    for shape in ((7, 1), (7, 2), (2, 3, 4, 21), (3, 67), (0, 5)):
+    for shape in ((7, 1), (7, 2), (1300, 2), (2, 3, 4, 21), (40, 33), (3, 67), (0, 5)):
         for kernel in ("softmax", "log_softmax"):
             yield Case(kernel, lambda d, s=shape: (d.normal(*s, scale=5),), shape[-1], label=f"{shape}")
     for M, K in ((1, 1), (7, 2), (1100, 3), (5, 67), (0, 4)):
@@ -291,6 +299,21 @@ def classification() -> Iterator[Case]:
             max(M, 1),
             label=f"{M} {K}",
         )
+        yield Case(
+            "cross_entropy_gradient",
+            lambda d, m=M, k=K: (d.normal(), d.normal(m, k, scale=5), d.integers(k, m), d.positive(m)),
+            K,
+            label=f"{M} {K}",
+        )
+    yield Case(
+        "cross_entropy_gradient",
+        lambda d: (
+            d.positive(),
+            *(np.array([[1, 2], [np.nan, 2], [np.inf, 0]], d.dtype), np.array([0, 255, -100])),
+            np.array([1.0, 0.0, 0.0], d.dtype),
+        ),
+        label="ignored labels",
+    )
     yield Case(
         "cross_entropy",
         lambda d: (d.normal(3, 2), np.array([0, 255, -100]), np.array([1.0, 0.0, 0.0], d.dtype)),

@@ -15,10 +15,10 @@ from minifcn.kernels.cpu.runs import Split, add_runs, block_count, block_of, fol
 def moments(x: Array) -> tuple[Array, Array]:
     """Mean and biased variance (÷ M) of every channel, (C,) each; one pass over memory.
 
-    A block of n pixels is summed up relative to a shift s, the mean of its first p pixels: with d = x − s in float64, its
-    mean is μ_b = s + Σ d / n, and its squares S_b = Σ d² − (Σ d)² / n. The p pixels alone make S_b at least p (μ_b − s)²,
-    so the subtraction costs a factor n / p, at most 8 of float64's 53 bits. Blocks of n_b pixels then give
-    μ = Σ n_b μ_b / M and M σ² = Σ (S_b + n_b (μ_b − μ)²): nothing cancels. Chan et al. 1979.
+    A block of n pixels is summed up relative to a shift s, the mean of its first p pixels: with d = x − s in float64,
+    its mean is μ_b = s + Σ d / n, its squares S_b = Σ d² − (Σ d)² / n. The p pixels alone make S_b at least
+    p (μ_b − s)², so the subtraction loses a factor of n / p, at most 8 of float64's 53 bits. Blocks of n_b pixels then
+    give μ = Σ n_b μ_b / M and M σ² = Σ (S_b + n_b (μ_b − μ)²): nothing cancels. Chan et al. 1979.
     """
     x = np.asarray(x, order="C")
     channels = x.shape[-1]
@@ -100,7 +100,7 @@ def _moments(x: Array, cut: Split, mean: Array, variance: Array) -> None:
 
 @helper
 def _add_powers(x: Array, shift: Array, sums: Array, squares: Array) -> None:
-    """Sums += x − shift, squares += (x − shift)², two runs at a time: the totals are loaded and stored half as often."""
+    """Sums += x − shift, squares += (x − shift)²; two runs at a time, so the totals are loaded half as often."""
     run = shift.size
     whole = x.size // (2 * run) * (2 * run)
     for begin in range(0, whole, 2 * run):
