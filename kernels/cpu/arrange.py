@@ -5,18 +5,23 @@ from typing import Any
 import numpy as np
 
 from minifcn.kernels.contract import Array
+from minifcn.kernels.cpu.memory import empty, full, zeros
 from minifcn.kernels.shapes import Pair
 
 
 def cast(x: Array, dtype: Any) -> Array:
     """The same values in another dtype, in a new array."""
     with np.errstate(all="ignore"):  # 1e300 in float32 is inf
-        return np.asarray(x).astype(dtype)
+        y = empty(x.shape, dtype)
+        y[...] = x
+        return y
 
 
 def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
     """Repeat to fill ``shape``, in a new array."""
-    return np.array(np.broadcast_to(x, shape), order="C")
+    y = empty(shape, x.dtype)
+    y[...] = x
+    return y
 
 
 def index(x: Array, key: Any) -> Array:
@@ -26,7 +31,7 @@ def index(x: Array, key: Any) -> Array:
 
 def index_add(x: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape``, to which ``x`` is added at ``key``, repeated positions adding up."""
-    y = np.zeros(shape, x.dtype)
+    y = zeros(shape, x.dtype)
     if _selects_once(key):
         y[key] = x
     else:
@@ -36,12 +41,14 @@ def index_add(x: Array, key: Any, shape: tuple[int, ...]) -> Array:
 
 def concatenate(arrays: tuple[Array, ...], axis: int) -> Array:
     """Join along an existing axis."""
-    return np.concatenate(arrays, axis=axis)
+    shape = list(arrays[0].shape)
+    shape[axis] = sum(array.shape[axis] for array in arrays)
+    return np.concatenate(arrays, axis=axis, out=empty(shape, np.result_type(*arrays)))
 
 
 def pad(x: Array, widths: tuple[Pair, ...], value: float) -> Array:
     """Surround with ``value``: ``widths[a]`` elements before and after along axis a."""
-    y = np.full([before + n + after for n, (before, after) in zip(x.shape, widths, strict=True)], value, x.dtype)
+    y = full([before + n + after for n, (before, after) in zip(x.shape, widths, strict=True)], value, x.dtype)
     y[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, widths, strict=True))] = x
     return y
 

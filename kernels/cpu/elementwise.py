@@ -7,117 +7,129 @@ from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.exponential import exp as _exp
 from minifcn.kernels.cpu.exponential import log1p_unit as _log1p_unit
 from minifcn.kernels.cpu.jit import kernel
+from minifcn.kernels.cpu.memory import SMALL, contiguous, empty, empty_like
 
-# `out=...` makes NumPy return an array even for 0-d arguments, where it would return a scalar.
 # A division by zero or an overflow has a value (inf, NaN), which is the caller's to judge: NumPy need not warn.
 _quiet = np.errstate(all="ignore")
+
+
+def _ufunc(function: np.ufunc, *arrays: Array) -> Array:
+    """NumPy's ``function``, whose result if large lies in memory that is used again."""
+    result = np.broadcast(*arrays)
+    if result.size < SMALL:  # in bytes, but an element has few
+        return function(*arrays, out=...)  # `...`: an array even of 0-d arguments, where it would be a scalar
+    dtype = function.resolve_dtypes((*(array.dtype for array in arrays), None))[-1]
+    return function(*arrays, out=empty(result.shape, dtype))
 
 
 @_quiet
 def add(a: Array, b: Array) -> Array:
     """a + b."""
-    return np.add(a, b, out=...)
+    return _ufunc(np.add, a, b)
 
 
 @_quiet
 def subtract(a: Array, b: Array) -> Array:
     """a − b."""
-    return np.subtract(a, b, out=...)
+    return _ufunc(np.subtract, a, b)
 
 
 @_quiet
 def multiply(a: Array, b: Array) -> Array:
     """a · b."""
-    return np.multiply(a, b, out=...)
+    return _ufunc(np.multiply, a, b)
 
 
 @_quiet
 def divide(a: Array, b: Array) -> Array:
     """a / b."""
-    return np.divide(a, b, out=...)
+    return _ufunc(np.divide, a, b)
 
 
 @_quiet
 def power(a: Array, b: Array) -> Array:
     """a to the power b."""
-    return np.power(a, b, out=...)
+    return _ufunc(np.power, a, b)
 
 
 @_quiet
 def negative(x: Array) -> Array:
     """−x."""
-    return np.negative(x, out=...)
+    return _ufunc(np.negative, x)
 
 
 @_quiet
 def exp(x: Array) -> Array:
     """Exponential."""
-    return np.exp(x, out=...)
+    return _ufunc(np.exp, x)
 
 
 @_quiet
 def log(x: Array) -> Array:
     """Natural logarithm."""
-    return np.log(x, out=...)
+    return _ufunc(np.log, x)
 
 
 @_quiet
 def sqrt(x: Array) -> Array:
     """Square root."""
-    return np.sqrt(x, out=...)
+    return _ufunc(np.sqrt, x)
 
 
 @_quiet
 def absolute(x: Array) -> Array:
     """|x|."""
-    return np.absolute(x, out=...)
+    return _ufunc(np.absolute, x)
 
 
 @_quiet
 def sign(x: Array) -> Array:
     """−1, 0 or 1; NaN stays NaN."""
-    return np.sign(x, out=...)
+    return _ufunc(np.sign, x)
 
 
 @_quiet
 def maximum(a: Array, b: Array) -> Array:
     """The larger; NaN if either is."""
-    return np.maximum(a, b, out=...)
+    return _ufunc(np.maximum, a, b)
 
 
 @_quiet
 def minimum(a: Array, b: Array) -> Array:
     """The smaller; NaN if either is."""
-    return np.minimum(a, b, out=...)
+    return _ufunc(np.minimum, a, b)
 
 
 def where(condition: Array, a: Array, b: Array) -> Array:
     """a where the boolean ``condition`` holds, else b."""
-    return np.where(condition, a, b)
+    y = empty(np.broadcast_shapes(condition.shape, a.shape, b.shape), np.result_type(a, b))
+    y[...] = b
+    np.copyto(y, a, where=condition)
+    return y
 
 
 @_quiet
 def greater(a: Array, b: Array) -> Array:
     """a > b, boolean."""
-    return np.greater(a, b, out=...)
+    return _ufunc(np.greater, a, b)
 
 
 @_quiet
 def greater_equal(a: Array, b: Array) -> Array:
     """a ≥ b, boolean."""
-    return np.greater_equal(a, b, out=...)
+    return _ufunc(np.greater_equal, a, b)
 
 
 @_quiet
 def equal(a: Array, b: Array) -> Array:
     """a = b, boolean."""
-    return np.equal(a, b, out=...)
+    return _ufunc(np.equal, a, b)
 
 
 @_quiet
 def tanh(x: Array) -> Array:
     """Hyperbolic tangent."""
-    return np.tanh(x, out=...)
+    return _ufunc(np.tanh, x)
 
 
 def sigmoid(x: Array) -> Array:
@@ -136,8 +148,8 @@ def softplus(x: Array) -> Array:
 
 def relu(x: Array) -> Array:
     """max(x, 0)."""
-    x = np.asarray(x, order="C")
-    y = np.empty_like(x)
+    x = contiguous(x)
+    y = empty_like(x)
     _relu(x.ravel(), y.ravel())
     return y
 
@@ -152,16 +164,16 @@ def leaky_relu(x: Array, negative_slope: float) -> Array:
 def scale_by_sign(x: Array, sign: Array, negative_slope: float) -> Array:
     """x where ``sign`` > 0, else negative_slope · x."""
     shape = np.broadcast_shapes(x.shape, sign.shape)
-    x, y = _real_and_empty(x if x.shape == shape else np.broadcast_to(x, shape).copy())
-    sign = np.asarray(sign if sign.shape == shape else np.broadcast_to(sign, shape).copy(), order="C")
+    x, y = _real_and_empty(np.broadcast_to(x, shape))
+    sign = contiguous(np.broadcast_to(sign, shape))
     _scale_by_sign(x.ravel(), sign.ravel(), x.dtype.type(negative_slope), y.ravel())
     return y
 
 
 def _real_and_empty(x: Array) -> tuple[Array, Array]:
     """x as a contiguous array of real numbers, and room for a result of its kind."""
-    x = np.asarray(x, np.result_type(x, np.float32), order="C")
-    return x, np.empty_like(x)
+    x = contiguous(np.asarray(x, np.result_type(x, np.float32)))
+    return x, empty_like(x)
 
 
 @kernel

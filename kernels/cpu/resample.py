@@ -6,13 +6,14 @@ from numba import prange
 from minifcn.kernels.axismap import AxisMap
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import kernel
+from minifcn.kernels.cpu.memory import contiguous, empty
 
 
 def resample2d(x: Array, rows: AxisMap, columns: AxisMap) -> Array:
     """(N, H, W, C) -> (N, P, Q, C): y[n, i, j, c] = Σ_p Σ_q rows[i, p] · columns[j, q] · x[n, p, q, c]."""
-    x = np.asarray(x, order="C")
+    x = contiguous(x)
     n, _, _, c = x.shape
-    y = np.empty((n, rows.output_size, columns.output_size, c), x.dtype)
+    y = empty((n, rows.output_size, columns.output_size, c), x.dtype)
     _resample2d(
         x,
         *(rows.start, rows.source, rows.weight.astype(x.dtype)),
