@@ -7,6 +7,7 @@ except the optimiser steps, whose whole purpose is to update in place. Arguments
 `tests/kernels/test_contract.py` holds every device against this file: same names, same parameters.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from minifcn.kernels.axismap import AxisMap
@@ -216,13 +217,13 @@ class Kernels(Protocol):
         ``gradient`` is 0-d. A row whose weight is 0 gives 0, whatever it holds.
         """
 
-    # --- optimiser steps, in place ----------------------------------------------------------------------------------
+    # --- optimiser steps, in place; lists of as many arrays, one for each parameter ---------------------------------
 
     def sgd_step(
         self,
-        parameter: Array,
-        gradient: Array,
-        velocity: Array | None,
+        parameters: Sequence[Array],
+        gradients: Sequence[Array],
+        velocities: Sequence[Array] | None,
         lr: float,
         momentum: float,
         weight_decay: float,
@@ -231,15 +232,15 @@ class Kernels(Protocol):
     ) -> None:
         """g = gradient + weight_decay·p; v = g if ``first`` else momentum·v + g; p −= lr · v.
 
-        With ``nesterov``, p −= lr · (g + momentum·v). Without a velocity, p −= lr · g.
+        With ``nesterov``, p −= lr · (g + momentum·v). Without velocities, p −= lr · g.
         """
 
     def adam_step(
         self,
-        parameter: Array,
-        gradient: Array,
-        first_moment: Array,
-        second_moment: Array,
+        parameters: Sequence[Array],
+        gradients: Sequence[Array],
+        first_moments: Sequence[Array],
+        second_moments: Sequence[Array],
         lr: float,
         beta1: float,
         beta2: float,
@@ -256,10 +257,10 @@ class Kernels(Protocol):
 
     def rmsprop_step(
         self,
-        parameter: Array,
-        gradient: Array,
-        square_average: Array,
-        velocity: Array | None,
+        parameters: Sequence[Array],
+        gradients: Sequence[Array],
+        square_averages: Sequence[Array],
+        velocities: Sequence[Array] | None,
         lr: float,
         alpha: float,
         eps: float,
@@ -268,7 +269,7 @@ class Kernels(Protocol):
     ) -> None:
         """g = gradient + weight_decay·p; v = α·v + (1 − α)·g²; p −= lr · g / (√v + eps).
 
-        With a velocity, velocity = momentum·velocity + g / (√v + eps); p −= lr · velocity.
+        With velocities, velocity = momentum·velocity + g / (√v + eps); p −= lr · velocity.
         """
 
 

@@ -52,7 +52,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Case:
-    """A call: ``arguments`` makes them, results are sums of some ``terms`` numbers, ``updated`` ones are changed."""
+    """A call: ``arguments`` makes them, results are sums of some ``terms`` numbers, ``updated`` ones (or lists) are changed."""
 
     kernel: str
     arguments: Callable[[Draw], tuple]
@@ -321,12 +321,21 @@ def classification() -> Iterator[Case]:
     )
 
 
+#: More arrays than a bundle holds, among them an empty one and one of more numbers than a thread takes at a time.
+PARAMETERS = ((3, 5, 2), *((n % 5, 3) for n in range(16)), (8200,), (4,))
+
+
 def optimisers() -> Iterator[Case]:
-    shape = (3, 5, 2)
+    def normal(d: Draw) -> list[np.ndarray]:
+        return [d.normal(*shape) for shape in PARAMETERS]
+
+    def positive(d: Draw) -> list[np.ndarray]:
+        return [d.positive(*shape) for shape in PARAMETERS]
+
     for weight_decay in (0.0, 0.1):
         yield Case(
             "sgd_step",
-            lambda d, w=weight_decay: (d.normal(*shape), d.normal(*shape), None, 0.1, 0.0, w, False, True),
+            lambda d, w=weight_decay: (normal(d), normal(d), None, 0.1, 0.0, w, False, True),
             updated=(0,),
             label=f"decay {weight_decay}",
         )
@@ -335,7 +344,7 @@ def optimisers() -> Iterator[Case]:
                 yield Case(
                     "sgd_step",
                     lambda d, w=weight_decay, n=nesterov, f=first: (
-                        *(d.normal(*shape) for _ in range(3)),
+                        *(normal(d) for _ in range(3)),
                         *(0.1, 0.9, w, n, f),
                     ),
                     updated=(0, 2),
@@ -346,7 +355,7 @@ def optimisers() -> Iterator[Case]:
                 yield Case(
                     "adam_step",
                     lambda d, w=weight_decay, c=decoupled, t=step: (
-                        *(d.normal(*shape), d.normal(*shape), d.normal(*shape), d.positive(*shape)),
+                        *(normal(d), normal(d), normal(d), positive(d)),
                         *(0.1, 0.9, 0.999, 1e-8, w, c, t),
                     ),
                     updated=(0, 2, 3),
@@ -356,12 +365,13 @@ def optimisers() -> Iterator[Case]:
             yield Case(
                 "rmsprop_step",
                 lambda d, w=weight_decay, v=velocity: (
-                    *(d.normal(*shape), d.normal(*shape), d.positive(*shape), d.normal(*shape) if v else None),
+                    *(normal(d), normal(d), positive(d), normal(d) if v else None),
                     *(0.1, 0.99, 1e-8, w, 0.9),
                 ),
                 updated=(0, 2, 3) if velocity else (0, 2),
                 label=f"decay {weight_decay} velocity={velocity}",
             )
+    yield Case("sgd_step", lambda d: ([], [], None, 0.1, 0.0, 0.0, False, True), updated=(0,), label="of nothing")
 
 
 FAMILIES = (

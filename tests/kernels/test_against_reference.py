@@ -47,7 +47,13 @@ def call(device, case, arguments):
     """All arrays that a call computes: what it returns, and what it changes in place."""
     result = getattr(device, case.kernel)(*arguments)
     results = result if isinstance(result, tuple) else (result,)
-    return [array for array in results if array is not None] + [arguments[i] for i in case.updated]
+    updated = [array for i in case.updated for array in arrays_in(arguments[i])]
+    return [array for array in results if array is not None] + updated
+
+
+def arrays_in(argument):
+    """An argument's arrays: itself, or those of a list."""
+    return [value for value in (argument if isinstance(argument, list) else [argument]) if is_array(value)]
 
 
 def is_array(value):
@@ -61,16 +67,17 @@ def test_agrees_with_reference(device, case, dtype):
     call(device, case, case.arguments(Draw(dtype)))  # compiles, for which memory must not be poisoned
     for layout in LAYOUTS:
         arguments = case.arguments(Draw(dtype, layout))
-        before = [value.copy() if is_array(value) else None for value in arguments]
+        before = [[array.copy() for array in arrays_in(argument)] for argument in arguments]
         with poisoned_memory():
             actual = call(device, case, arguments)
         assert len(actual) == len(expected)
         for computed, wanted in zip(actual, expected, strict=True):
             assert is_array(computed)
             assert_close(computed, wanted, case.terms, scale=4.0, context=f"({layout})")
-        for i, (value, copy) in enumerate(zip(arguments, before, strict=True)):
-            if is_array(value) and i not in case.updated:
-                np.testing.assert_array_equal(value, copy, err_msg=f"argument {i} was changed ({layout})")
+        for i, (argument, copies) in enumerate(zip(arguments, before, strict=True)):
+            for array, copy in zip(arrays_in(argument), copies, strict=True):
+                if i not in case.updated:
+                    np.testing.assert_array_equal(array, copy, err_msg=f"argument {i} was changed ({layout})")
 
 
 def test_table_names_every_kernel():
