@@ -161,8 +161,12 @@ class Kernels(Protocol):
     def gather2d(self, x: Array, indices: Array) -> Array:
         """(N, H, W, C) -> (N, P, Q, C), the shape of ``indices``: the pixel that each index points at; 0 for −1."""
 
-    def max_unpool2d(self, y: Array, indices: Array, output_size: Pair) -> Array:
-        """(N, P, Q, C) -> (N, *output_size, C): zeros, plus each value where its index points; −1 is nowhere."""
+    def max_unpool2d(self, y: Array, indices: Array, output_size: Pair, tile: Pair | None) -> Array:
+        """(N, P, Q, C) -> (N, *output_size, C): zeros, plus each value where its index points; −1 is nowhere.
+
+        With a ``tile`` (th, tw), the caller knows that every index of position (i, j) points into the window of th x tw
+        pixels that begins at pixel (i·th, j·tw), and that all P x Q windows lie inside the image. It changes no result.
+        """
 
     # --- resampling -------------------------------------------------------------------------------------------------
 

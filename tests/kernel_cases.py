@@ -52,7 +52,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Case:
-    """A call: ``arguments`` makes them, results are sums of some ``terms`` numbers, ``updated`` ones (or lists) are changed."""
+    """A call: ``arguments`` makes them, results are sums of ``terms`` numbers, ``updated`` ones (lists) change."""
 
     kernel: str
     arguments: Callable[[Draw], tuple]
@@ -217,6 +217,21 @@ def pooling() -> Iterator[Case]:
             )
     window, size, output_size = POOLINGS["overlapping"]
     yield Case("max_pool2d", lambda d: (d.few(1, *size, 67), window, output_size), label="67 channels")
+    for C in (8, 16, 17, 32, 40):
+        for label in ("2x2", "2x2, odd size"):
+            window, size, output_size = POOLINGS[label]
+            yield Case(
+                "max_pool2d",
+                lambda d, s=(2, *size, C), w=window, o=output_size: (d.few(*s), w, o),
+                label=f"{label} {C} channels",
+            )
+    for size in ((6, 4), (7, 5), (9, 8), (3, 2)):  # windows of 2 x 2, then 3 x 4, then of a single pixel
+        for C in (1, 3, 8, 16, 33):
+            yield Case(
+                "max_unpool2d",
+                lambda d, c=C, s=size: (d.normal(2, 3, 2, c), tiled(d, (2, 3, 2, c), s), s, (s[0] // 3, s[1] // 2)),
+                label=f"tiles in {size} {C}",
+            )
     for N, C in ((2, 3), (1, 1), (0, 2), (1, 17), (1, 67)):
         yield Case(
             "gather2d",
@@ -225,10 +240,20 @@ def pooling() -> Iterator[Case]:
         )
         yield Case(
             "max_unpool2d",  # ten values on twelve pixels, at random: many collide
-            lambda d, n=N, c=C: (d.normal(n, 2, 5, c), d.integers(13, n, 2, 5, c, dtype=np.int32) - 1, (3, 4)),
+            lambda d, n=N, c=C: (d.normal(n, 2, 5, c), d.integers(13, n, 2, 5, c, dtype=np.int32) - 1, (3, 4), None),
             10,
             label=f"{N} {C}",
         )
+
+
+def tiled(d: Draw, shape: tuple, size: tuple) -> np.ndarray:
+    """Indices, each into its own window of a tiling, or −1."""
+    high, wide = size[0] // shape[1], size[1] // shape[2]
+    rows = np.arange(shape[1])[:, None, None] * high + d.integers(high, *shape)
+    columns = np.arange(shape[2])[:, None] * wide + d.integers(wide, *shape)
+    indices = d.integers(1, *shape, dtype=np.int32)
+    indices[...] = np.where(d.integers(5, *shape) == 0, -1, rows * size[1] + columns)
+    return indices
 
 
 def resampling() -> Iterator[Case]:

@@ -10,6 +10,7 @@ from numba import prange
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.exponential import exp, log
 from minifcn.kernels.cpu.jit import helper, kernel
+from minifcn.kernels.cpu.memory import empty_like
 
 _ROWS = 1024  # rows that a thread takes at a time; fixed, so that the order of the sum is
 
@@ -17,7 +18,7 @@ _ROWS = 1024  # rows that a thread takes at a time; fixed, so that the order of 
 def softmax(x: Array) -> Array:
     """e^x / Σ e^x along the last axis."""
     x = np.asarray(x, order="C")
-    y = np.empty_like(x)
+    y = empty_like(x)
     _softmax(_as_rows(x), _as_rows(y))
     return y
 
@@ -25,7 +26,7 @@ def softmax(x: Array) -> Array:
 def log_softmax(x: Array) -> Array:
     """x − max − ln Σ e^(x − max) along the last axis."""
     x = np.asarray(x, order="C")
-    y = np.empty_like(x)
+    y = empty_like(x)
     _log_softmax(_as_rows(x), _as_rows(y))
     return y
 
@@ -40,7 +41,7 @@ def cross_entropy(logits: Array, labels: Array, weight: Array) -> Array:
 def cross_entropy_gradient(gradient: Array, logits: Array, labels: Array, weight: Array) -> Array:
     """Gradient · weight[m] · (softmax(logits[m])[k] − [k = labels[m]]), (M, K); rows of weight 0 give 0."""
     logits, labels, weight = _contiguous(logits, labels, weight)
-    result = np.empty_like(logits)
+    result = empty_like(logits)
     _cross_entropy_gradient(logits.dtype.type(gradient), logits, labels, weight, result)
     return result
 

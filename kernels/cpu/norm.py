@@ -9,6 +9,7 @@ from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import helper, kernel
+from minifcn.kernels.cpu.memory import empty_like
 from minifcn.kernels.cpu.runs import Split, add_runs, block_count, block_of, fold, split, spread
 
 
@@ -30,7 +31,7 @@ def moments(x: Array) -> tuple[Array, Array]:
 def batch_norm(x: Array, mean: Array, inverse_std: Array, weight: Array, bias: Array, relu: bool) -> Array:
     """(x − mean) · inverse_std · weight + bias, all (C,); then ReLU if asked."""
     x = np.asarray(x, order="C")
-    y = np.empty_like(x)
+    y = empty_like(x)
     vectors = (np.asarray(v, x.dtype, order="C") for v in (mean, inverse_std, weight, bias))
     _batch_norm(x.ravel(), *vectors, relu, split(x.size, x.shape[-1]), y.ravel())
     return y
@@ -52,7 +53,7 @@ def batch_norm_gradient(
     """
     x, gradient = np.asarray(x, order="C"), np.asarray(gradient, order="C")
     vectors = (np.asarray(v, x.dtype, order="C") for v in (mean, inverse_std, weight, bias))
-    g_x, g_weight, g_bias = np.empty_like(x), np.empty(x.shape[-1], x.dtype), np.empty(x.shape[-1], x.dtype)
+    g_x, g_weight, g_bias = empty_like(x), np.empty(x.shape[-1], x.dtype), np.empty(x.shape[-1], x.dtype)
     _batch_norm_gradient(
         gradient.ravel(),
         x.ravel(),

@@ -1,8 +1,8 @@
 """Optimiser steps: one pass over all parameters and their state, updated in place.
 
 A network has many small parameters, and to start the threads costs more than to update most of them. So a kernel takes
-a bundle of arrays at a time, and the threads share chunks of all of them. Bundles have one length, because Numba compiles
-a kernel for each length of a tuple; what is left over is filled up with empty arrays.
+a bundle of arrays at a time, and the threads share chunks of all of them. Bundles have one length, because Numba
+compiles a kernel for each length of a tuple; what is left over is filled up with empty arrays.
 
 Numbers are given to the loops in the parameter's own type: a float64 factor would make a float32 update run, and round,
 as float64.
@@ -85,7 +85,7 @@ def rmsprop_step(
 def _update(
     loop: Callable, updated: tuple[Sequence[Array], ...], gradients: Sequence[Array], numbers: tuple[float, ...]
 ) -> None:
-    """Call ``loop`` on bundles of flat arrays of one dtype; an array that is not contiguous is copied there and back."""
+    """Call ``loop`` on bundles of flat arrays of one dtype; what is not contiguous is copied there and back."""
     for dtype in {array.dtype: None for array in gradients}:
         chosen = [i for i, array in enumerate(gradients) if array.dtype == dtype]
         filling = (np.empty(0, dtype),) * (-len(chosen) % _BUNDLE)
