@@ -32,8 +32,8 @@ def batch_norm(x: Array, mean: Array, inverse_std: Array, weight: Array, bias: A
     """(x − mean) · inverse_std · weight + bias, all (C,); then ReLU if asked."""
     x = np.asarray(x, order="C")
     y = empty_like(x)
-    vectors = (np.asarray(v, x.dtype, order="C") for v in (mean, inverse_std, weight, bias))
-    _batch_norm(x.ravel(), *vectors, relu, split(x.size, x.shape[-1]), y.ravel())
+    mean, inverse_std, weight, bias = _vectors(x, mean, inverse_std, weight, bias)
+    _batch_norm(x.ravel(), mean, inverse_std, weight, bias, relu, split(x.size, x.shape[-1]), y.ravel())
     return y
 
 
@@ -52,12 +52,15 @@ def batch_norm_gradient(
     With d = x − mean: gb = Σ g, gw = inverse_std · Σ g·d, gx = scale · (g − gb/M − d · inverse_std · gw/M).
     """
     x, gradient = np.asarray(x, order="C"), np.asarray(gradient, order="C")
-    vectors = (np.asarray(v, x.dtype, order="C") for v in (mean, inverse_std, weight, bias))
+    mean, inverse_std, weight, bias = _vectors(x, mean, inverse_std, weight, bias)
     g_x, g_weight, g_bias = empty_like(x), np.empty(x.shape[-1], x.dtype), np.empty(x.shape[-1], x.dtype)
     _batch_norm_gradient(
         gradient.ravel(),
         x.ravel(),
-        *vectors,
+        mean,
+        inverse_std,
+        weight,
+        bias,
         relu,
         training,
         split(x.size, x.shape[-1]),
@@ -66,6 +69,11 @@ def batch_norm_gradient(
         g_bias,
     )
     return g_x, g_weight, g_bias
+
+
+def _vectors(x: Array, *given: Array) -> list[Array]:
+    """Vectors of channels, as the kernels want them: contiguous, and of the type of x."""
+    return [np.asarray(vector, x.dtype, order="C") for vector in given]
 
 
 @kernel

@@ -5,6 +5,7 @@ output itself, so no buffer is needed.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import prange
@@ -86,7 +87,7 @@ def _max_pool2d(x: Array, window: Window, y: Array, indices: Array) -> None:
 
 
 @helper
-def _better(value: float, position: int, best: float, where: int) -> tuple[float, int]:
+def _better(value: Any, position: Any, best: Any, where: Any) -> tuple[Any, Any]:
     """The larger with its position; the first wins a tie, and NaN wins."""
     better = (not value <= best) & (best == best)  # `and` would be a jump, which nobody can predict
     return (value if better else best), (position if better else where)
