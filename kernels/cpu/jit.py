@@ -27,9 +27,9 @@ from minifcn.kernels.cpu.simd import VECTOR_BYTES
 def _wait_politely() -> None:
     """Let a thread that has run out of work sleep 60 times sooner than GNU OpenMP does, which spins 300,000 rounds.
 
-    To wake a thread costs about 75 µs, which is what 5,000 rounds take: who waits as long as a wake-up costs never loses
-    more than twice what the best choice would have (Karlin et al. 1990). They bridge a gap of 50 µs between two kernels;
-    1,000 rounds do not bridge one of 20 µs. Beside another process that computes, a spinning thread keeps busy the very
+    To wake a thread costs about 75 µs, about what 5,000 rounds take: who waits as long as a wake-up costs never loses
+    more than twice what the best choice would have (Karlin et al. 1990). They bridge 50 µs between two kernels, while
+    1,000 rounds do not bridge 20 µs. Beside another process that computes, a spinning thread keeps busy the very
     core that the awaited one needs. A step of a small U-Net (base 8, ten images of 32 x 32) on two cores, alone and
     two such processes at once: 35 and 29 ms with 1,000 rounds, 23 and 52 ms with 5,000, 17 and 137 ms with 20,000.
 
