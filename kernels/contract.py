@@ -7,6 +7,7 @@ except the optimiser steps, whose whole purpose is to update in place. Arguments
 `tests/kernels/test_contract.py` holds every device against this file: same names, same parameters.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from minifcn.kernels.axismap import AxisMap
@@ -160,8 +161,12 @@ class Kernels(Protocol):
     def gather2d(self, x: Array, indices: Array) -> Array:
         """(N, H, W, C) -> (N, P, Q, C), the shape of ``indices``: the pixel that each index points at; 0 for −1."""
 
-    def max_unpool2d(self, y: Array, indices: Array, output_size: Pair) -> Array:
-        """(N, P, Q, C) -> (N, *output_size, C): zeros, plus each value where its index points; −1 is nowhere."""
+    def max_unpool2d(self, y: Array, indices: Array, output_size: Pair, tile: Pair | None) -> Array:
+        """(N, P, Q, C) -> (N, *output_size, C): zeros, plus each value where its index points; −1 is nowhere.
+
+        With a ``tile`` (th, tw), the caller knows that every index of position (i, j) points into the window of th x tw
+        pixels that begins at pixel (i·th, j·tw), and that all P x Q windows lie inside the image. It changes no result.
+        """
 
     # --- resampling -------------------------------------------------------------------------------------------------
 
@@ -174,7 +179,7 @@ class Kernels(Protocol):
     # --- normalisation; C is the last axis, everything before it is one long axis of M pixels -----------------------
 
     def moments(self, x: Array) -> tuple[Array, Array]:
-        """Mean and biased variance (÷ M) of every channel, (C,) each; two passes, so no cancellation."""
+        """Mean and biased variance (÷ M) of every channel, (C,) each; without cancellation."""
 
     def batch_norm(self, x: Array, mean: Array, inverse_std: Array, weight: Array, bias: Array, relu: bool) -> Array:
         """(x − mean) · inverse_std · weight + bias, all (C,); then ReLU if asked."""
@@ -210,13 +215,19 @@ class Kernels(Protocol):
         A 0-d array. A row whose weight is 0 is not looked at, so its label may be any number.
         """
 
-    # --- optimiser steps, in place ----------------------------------------------------------------------------------
+    def cross_entropy_gradient(self, gradient: Array, logits: Array, labels: Array, weight: Array) -> Array:
+        """Gradient to the logits, (M, K): gradient · weight[m] · (softmax(logits[m])[k] − [k = labels[m]]).
+
+        ``gradient`` is 0-d. A row whose weight is 0 gives 0, whatever it holds.
+        """
+
+    # --- optimiser steps, in place; lists of as many arrays, one for each parameter ---------------------------------
 
     def sgd_step(
         self,
-        parameter: Array,
-        gradient: Array,
-        velocity: Array | None,
+        parameters: Sequence[Array],
+        gradients: Sequence[Array],
+        velocities: Sequence[Array] | None,
         lr: float,
         momentum: float,
         weight_decay: float,
@@ -225,15 +236,15 @@ class Kernels(Protocol):
     ) -> None:
         """g = gradient + weight_decay·p; v = g if ``first`` else momentum·v + g; p −= lr · v.
 
-        With ``nesterov``, p −= lr · (g + momentum·v). Without a velocity, p −= lr · g.
+        With ``nesterov``, p −= lr · (g + momentum·v). Without velocities, p −= lr · g.
         """
 
     def adam_step(
         self,
-        parameter: Array,
-        gradient: Array,
-        first_moment: Array,
-        second_moment: Array,
+        parameters: Sequence[Array],
+        gradients: Sequence[Array],
+        first_moments: Sequence[Array],
+        second_moments: Sequence[Array],
         lr: float,
         beta1: float,
         beta2: float,
@@ -250,10 +261,10 @@ class Kernels(Protocol):
 
     def rmsprop_step(
         self,
-        parameter: Array,
-        gradient: Array,
-        square_average: Array,
-        velocity: Array | None,
+        parameters: Sequence[Array],
+        gradients: Sequence[Array],
+        square_averages: Sequence[Array],
+        velocities: Sequence[Array] | None,
         lr: float,
         alpha: float,
         eps: float,
@@ -262,7 +273,7 @@ class Kernels(Protocol):
     ) -> None:
         """g = gradient + weight_decay·p; v = α·v + (1 − α)·g²; p −= lr · g / (√v + eps).
 
-        With a velocity, velocity = momentum·velocity + g / (√v + eps); p −= lr · velocity.
+        With velocities, velocity = momentum·velocity + g / (√v + eps); p −= lr · velocity.
         """
 
 

@@ -52,7 +52,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Case:
-    """A call: ``arguments`` makes them, results are sums of some ``terms`` numbers, ``updated`` ones are changed.
+    """A call: ``arguments`` makes them, results are sums of ``terms`` numbers, ``updated`` ones (lists) change.
 
     ``algorithm`` is the convolution's, and ``growth`` how much larger its errors are than those of the plain sum.
     """
@@ -238,6 +238,21 @@ def pooling() -> Iterator[Case]:
             )
     window, size, output_size = POOLINGS["overlapping"]
     yield Case("max_pool2d", lambda d: (d.few(1, *size, 67), window, output_size), label="67 channels")
+    for C in (8, 16, 17, 32, 40):
+        for label in ("2x2", "2x2, odd size"):
+            window, size, output_size = POOLINGS[label]
+            yield Case(
+                "max_pool2d",
+                lambda d, s=(2, *size, C), w=window, o=output_size: (d.few(*s), w, o),
+                label=f"{label} {C} channels",
+            )
+    for size in ((6, 4), (7, 5), (9, 8), (3, 2)):  # windows of 2 x 2, then 3 x 4, then of a single pixel
+        for C in (1, 3, 8, 16, 33):
+            yield Case(
+                "max_unpool2d",
+                lambda d, c=C, s=size: (d.normal(2, 3, 2, c), tiled(d, (2, 3, 2, c), s), s, (s[0] // 3, s[1] // 2)),
+                label=f"tiles in {size} {C}",
+            )
     for N, C in ((2, 3), (1, 1), (0, 2), (1, 17), (1, 67)):
         yield Case(
             "gather2d",
@@ -246,10 +261,20 @@ def pooling() -> Iterator[Case]:
         )
         yield Case(
             "max_unpool2d",  # ten values on twelve pixels, at random: many collide
-            lambda d, n=N, c=C: (d.normal(n, 2, 5, c), d.integers(13, n, 2, 5, c, dtype=np.int32) - 1, (3, 4)),
+            lambda d, n=N, c=C: (d.normal(n, 2, 5, c), d.integers(13, n, 2, 5, c, dtype=np.int32) - 1, (3, 4), None),
             10,
             label=f"{N} {C}",
         )
+
+
+def tiled(d: Draw, shape: tuple, size: tuple) -> np.ndarray:
+    """Indices, each into its own window of a tiling, or −1."""
+    high, wide = size[0] // shape[1], size[1] // shape[2]
+    rows = np.arange(shape[1])[:, None, None] * high + d.integers(high, *shape)
+    columns = np.arange(shape[2])[:, None] * wide + d.integers(wide, *shape)
+    indices = d.integers(1, *shape, dtype=np.int32)
+    indices[...] = np.where(d.integers(5, *shape) == 0, -1, rows * size[1] + columns)
+    return indices
 
 
 def resampling() -> Iterator[Case]:
@@ -271,7 +296,15 @@ def resampling() -> Iterator[Case]:
 
 
 def normalisation() -> Iterator[Case]:
-    for N, H, W, C in ((2, 3, 4, 1), (1, 5, 5, 3), (2, 4, 5, 17), (1, 3, 3, 67), (3, 1, 1, 300), (1, 41, 43, 2)):
+    for N, H, W, C in (
+        (2, 3, 4, 1),
+        (1, 5, 5, 3),
+        (2, 4, 5, 17),
+        (1, 3, 3, 67),
+        (3, 1, 1, 300),
+        (1, 41, 43, 2),
+        (2, 47, 89, 1),
+    ):
         shape, M = (N, H, W, C), N * H * W
         yield Case("moments", lambda d, s=shape: (d.normal(*s),), M, label=f"{shape}")
         for relu in (False, True):
@@ -302,7 +335,7 @@ def normalisation() -> Iterator[Case]:
 
 
 def classification() -> Iterator[Case]:
-    for shape in ((7, 1), (7, 2), (2, 3, 4, 21), (3, 67), (0, 5)):
+    for shape in ((7, 1), (7, 2), (1300, 2), (2, 3, 4, 21), (40, 33), (3, 67), (0, 5)):
         for kernel in ("softmax", "log_softmax"):
             yield Case(kernel, lambda d, s=shape: (d.normal(*s, scale=5),), shape[-1], label=f"{shape}")
     for M, K in ((1, 1), (7, 2), (1100, 3), (5, 67), (0, 4)):
@@ -312,6 +345,21 @@ def classification() -> Iterator[Case]:
             max(M, 1),
             label=f"{M} {K}",
         )
+        yield Case(
+            "cross_entropy_gradient",
+            lambda d, m=M, k=K: (d.normal(), d.normal(m, k, scale=5), d.integers(k, m), d.positive(m)),
+            K,
+            label=f"{M} {K}",
+        )
+    yield Case(
+        "cross_entropy_gradient",
+        lambda d: (
+            d.positive(),
+            *(np.array([[1, 2], [np.nan, 2], [np.inf, 0]], d.dtype), np.array([0, 255, -100])),
+            np.array([1.0, 0.0, 0.0], d.dtype),
+        ),
+        label="ignored labels",
+    )
     yield Case(
         "cross_entropy",
         lambda d: (d.normal(3, 2), np.array([0, 255, -100]), np.array([1.0, 0.0, 0.0], d.dtype)),
@@ -319,12 +367,21 @@ def classification() -> Iterator[Case]:
     )
 
 
+#: More arrays than a bundle holds, among them an empty one and one of more numbers than a thread takes at a time.
+PARAMETERS = ((3, 5, 2), *((n % 5, 3) for n in range(16)), (8200,), (4,))
+
+
 def optimisers() -> Iterator[Case]:
-    shape = (3, 5, 2)
+    def normal(d: Draw) -> list[np.ndarray]:
+        return [d.normal(*shape) for shape in PARAMETERS]
+
+    def positive(d: Draw) -> list[np.ndarray]:
+        return [d.positive(*shape) for shape in PARAMETERS]
+
     for weight_decay in (0.0, 0.1):
         yield Case(
             "sgd_step",
-            lambda d, w=weight_decay: (d.normal(*shape), d.normal(*shape), None, 0.1, 0.0, w, False, True),
+            lambda d, w=weight_decay: (normal(d), normal(d), None, 0.1, 0.0, w, False, True),
             updated=(0,),
             label=f"decay {weight_decay}",
         )
@@ -333,7 +390,7 @@ def optimisers() -> Iterator[Case]:
                 yield Case(
                     "sgd_step",
                     lambda d, w=weight_decay, n=nesterov, f=first: (
-                        *(d.normal(*shape) for _ in range(3)),
+                        *(normal(d) for _ in range(3)),
                         *(0.1, 0.9, w, n, f),
                     ),
                     updated=(0, 2),
@@ -344,7 +401,7 @@ def optimisers() -> Iterator[Case]:
                 yield Case(
                     "adam_step",
                     lambda d, w=weight_decay, c=decoupled, t=step: (
-                        *(d.normal(*shape), d.normal(*shape), d.normal(*shape), d.positive(*shape)),
+                        *(normal(d), normal(d), normal(d), positive(d)),
                         *(0.1, 0.9, 0.999, 1e-8, w, c, t),
                     ),
                     updated=(0, 2, 3),
@@ -354,12 +411,13 @@ def optimisers() -> Iterator[Case]:
             yield Case(
                 "rmsprop_step",
                 lambda d, w=weight_decay, v=velocity: (
-                    *(d.normal(*shape), d.normal(*shape), d.positive(*shape), d.normal(*shape) if v else None),
+                    *(normal(d), normal(d), positive(d), normal(d) if v else None),
                     *(0.1, 0.99, 1e-8, w, 0.9),
                 ),
                 updated=(0, 2, 3) if velocity else (0, 2),
                 label=f"decay {weight_decay} velocity={velocity}",
             )
+    yield Case("sgd_step", lambda d: ([], [], None, 0.1, 0.0, 0.0, False, True), updated=(0,), label="of nothing")
 
 
 FAMILIES = (

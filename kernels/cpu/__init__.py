@@ -1,7 +1,7 @@
 """The CPU's kernels: NumPy where one of its functions does it in one pass, Numba on all threads where none does."""
 
 from minifcn.kernels.cpu.arrange import broadcast_to, cast, concatenate, index, index_add, pad
-from minifcn.kernels.cpu.classify import cross_entropy, log_softmax, softmax
+from minifcn.kernels.cpu.classify import cross_entropy, cross_entropy_gradient, log_softmax, softmax
 from minifcn.kernels.cpu.conv import conv2d, conv2d_weight, conv_transpose2d
 from minifcn.kernels.cpu.elementwise import (
     absolute,
@@ -49,6 +49,7 @@ __all__ = [
     "conv2d_weight",
     "conv_transpose2d",
     "cross_entropy",
+    "cross_entropy_gradient",
     "divide",
     "equal",
     "exp",

@@ -4,7 +4,7 @@ Other devices are tested against it. Values are Python's floats (64 bits) until 
 """
 
 from minifcn.kernels.reference.arrange import broadcast_to, cast, concatenate, index, index_add, pad
-from minifcn.kernels.reference.classify import cross_entropy, log_softmax, softmax
+from minifcn.kernels.reference.classify import cross_entropy, cross_entropy_gradient, log_softmax, softmax
 from minifcn.kernels.reference.conv import conv2d, conv2d_weight, conv_transpose2d
 from minifcn.kernels.reference.elementwise import (
     absolute,
@@ -52,6 +52,7 @@ __all__ = [
     "conv2d_weight",
     "conv_transpose2d",
     "cross_entropy",
+    "cross_entropy_gradient",
     "divide",
     "equal",
     "exp",

@@ -57,6 +57,24 @@ def cross_entropy(logits: Array, labels: Array, weight: Array) -> Array:
     return np.array(total, logits.dtype)
 
 
+@np.errstate(all="ignore")
+def cross_entropy_gradient(gradient: Array, logits: Array, labels: Array, weight: Array) -> Array:
+    """Gradient to the logits, (M, K): gradient · weight[m] · (softmax(logits[m])[k] − [k = labels[m]]).
+
+    >>> logits = np.array([[0.0, 0.0], [np.nan, 5.0]])
+    >>> cross_entropy_gradient(np.array(2.0), logits, np.array([0, -100]), np.array([0.5, 0.0]))
+    array([[-0.5,  0.5],
+           [ 0. ,  0. ]])
+    """
+    g_logits = np.zeros(logits.shape, logits.dtype)
+    for m in range(len(logits)):
+        if weight[m] != 0:
+            row = softmax(logits[m].astype(np.float64))
+            row[labels[m]] -= 1.0
+            g_logits[m] = float(gradient) * float(weight[m]) * row
+    return g_logits
+
+
 def _shift(row: list[float]) -> list[float]:
     """Row − its maximum: no exponential of it exceeds 1. NaN or an infinite maximum make it NaN."""
     top = math.nan if any(map(math.isnan, row)) else max(row)

@@ -1,6 +1,7 @@
-"""Optimiser steps, in place: p is a parameter's number, g its gradient's."""
+"""Optimiser steps, in place: lists of as many arrays; p is a parameter's number, g its gradient's."""
 
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -9,9 +10,9 @@ from minifcn.kernels.contract import Array
 
 @np.errstate(all="ignore")
 def sgd_step(
-    parameter: Array,
-    gradient: Array,
-    velocity: Array | None,
+    parameters: Sequence[Array],
+    gradients: Sequence[Array],
+    velocities: Sequence[Array] | None,
     lr: float,
     momentum: float,
     weight_decay: float,
@@ -20,30 +21,30 @@ def sgd_step(
 ) -> None:
     """g += weight_decay·p; v = g if ``first`` else momentum·v + g; p −= lr · (g + momentum·v if nesterov else v).
 
-    Without a velocity: p −= lr · g.
+    Without velocities: p −= lr · g.
 
     >>> p, v = np.array([1.0]), np.array([4.0])
-    >>> sgd_step(p, np.array([2.0]), v, lr=0.5, momentum=0.5, weight_decay=0.0, nesterov=False, first=False)
+    >>> sgd_step([p], [np.array([2.0])], [v], lr=0.5, momentum=0.5, weight_decay=0.0, nesterov=False, first=False)
     >>> p, v  # v = 0.5·4 + 2, p = 1 − 0.5·4
     (array([-1.]), array([4.]))
     """
-    for i in np.ndindex(parameter.shape):
-        p = float(parameter[i])
-        g = float(gradient[i]) + weight_decay * p
-        if velocity is None:
-            parameter[i] = p - lr * g
+    for j, i in _numbers(parameters):
+        p = float(parameters[j][i])
+        g = float(gradients[j][i]) + weight_decay * p
+        if velocities is None:
+            parameters[j][i] = p - lr * g
         else:
-            v = g if first else momentum * float(velocity[i]) + g
-            velocity[i] = v
-            parameter[i] = p - lr * (g + momentum * v if nesterov else v)
+            v = g if first else momentum * float(velocities[j][i]) + g
+            velocities[j][i] = v
+            parameters[j][i] = p - lr * (g + momentum * v if nesterov else v)
 
 
 @np.errstate(all="ignore")
 def adam_step(
-    parameter: Array,
-    gradient: Array,
-    first_moment: Array,
-    second_moment: Array,
+    parameters: Sequence[Array],
+    gradients: Sequence[Array],
+    first_moments: Sequence[Array],
+    second_moments: Sequence[Array],
     lr: float,
     beta1: float,
     beta2: float,
@@ -59,29 +60,29 @@ def adam_step(
     The first step is lr, whatever the gradient:
 
     >>> p, m, v = np.array([1.0]), np.array([0.0]), np.array([0.0])
-    >>> adam_step(p, np.array([8.0]), m, v, 0.25, 0.5, 0.5, 0.0, 0.0, decoupled=False, step=1)
+    >>> adam_step([p], [np.array([8.0])], [m], [v], 0.25, 0.5, 0.5, 0.0, 0.0, decoupled=False, step=1)
     >>> p, m, v
     (array([0.75]), array([4.]), array([32.]))
     """
-    for i in np.ndindex(parameter.shape):
-        p, g = float(parameter[i]), float(gradient[i])
+    for j, i in _numbers(parameters):
+        p, g = float(parameters[j][i]), float(gradients[j][i])
         if decoupled:
             p *= 1 - lr * weight_decay
         else:
             g += weight_decay * p
-        m = beta1 * float(first_moment[i]) + (1 - beta1) * g
-        v = beta2 * float(second_moment[i]) + (1 - beta2) * g * g
-        first_moment[i], second_moment[i] = m, v
+        m = beta1 * float(first_moments[j][i]) + (1 - beta1) * g
+        v = beta2 * float(second_moments[j][i]) + (1 - beta2) * g * g
+        first_moments[j][i], second_moments[j][i] = m, v
         unbiased_m, unbiased_v = m / (1 - beta1**step), v / (1 - beta2**step)
-        parameter[i] = p - lr * unbiased_m / (math.sqrt(unbiased_v) + eps)
+        parameters[j][i] = p - lr * unbiased_m / (math.sqrt(unbiased_v) + eps)
 
 
 @np.errstate(all="ignore")
 def rmsprop_step(
-    parameter: Array,
-    gradient: Array,
-    square_average: Array,
-    velocity: Array | None,
+    parameters: Sequence[Array],
+    gradients: Sequence[Array],
+    square_averages: Sequence[Array],
+    velocities: Sequence[Array] | None,
     lr: float,
     alpha: float,
     eps: float,
@@ -90,20 +91,27 @@ def rmsprop_step(
 ) -> None:
     """g += weight_decay·p; v = α·v + (1 − α)·g²; p −= lr · g / (√v + eps).
 
-    With a velocity, velocity = momentum·velocity + g / (√v + eps); p −= lr · velocity.
+    With velocities, velocity = momentum·velocity + g / (√v + eps); p −= lr · velocity.
 
     >>> p, v = np.array([1.0]), np.array([4.0])
-    >>> rmsprop_step(p, np.array([2.0]), v, None, lr=0.5, alpha=0.5, eps=0.0, weight_decay=0.0, momentum=0.0)
+    >>> rmsprop_step([p], [np.array([2.0])], [v], None, lr=0.5, alpha=0.5, eps=0.0, weight_decay=0.0, momentum=0.0)
     >>> p, v  # v = 2 + 2, p = 1 − 0.5 · 2 / 2
     (array([0.5]), array([4.]))
     """
-    for i in np.ndindex(parameter.shape):
-        p = float(parameter[i])
-        g = float(gradient[i]) + weight_decay * p
-        v = alpha * float(square_average[i]) + (1 - alpha) * g * g
-        square_average[i] = v
+    for j, i in _numbers(parameters):
+        p = float(parameters[j][i])
+        g = float(gradients[j][i]) + weight_decay * p
+        v = alpha * float(square_averages[j][i]) + (1 - alpha) * g * g
+        square_averages[j][i] = v
         step = g / (math.sqrt(v) + eps)
-        if velocity is not None:
-            step += momentum * float(velocity[i])
-            velocity[i] = step
-        parameter[i] = p - lr * step
+        if velocities is not None:
+            step += momentum * float(velocities[j][i])
+            velocities[j][i] = step
+        parameters[j][i] = p - lr * step
+
+
+def _numbers(arrays: Sequence[Array]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Which array, and where in it, for every number."""
+    for j, array in enumerate(arrays):
+        for i in np.ndindex(array.shape):
+            yield j, i

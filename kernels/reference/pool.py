@@ -50,11 +50,13 @@ def gather2d(x: Array, indices: Array) -> Array:
 
 
 @np.errstate(all="ignore")
-def max_unpool2d(y: Array, indices: Array, output_size: Pair) -> Array:
+def max_unpool2d(y: Array, indices: Array, output_size: Pair, tile: Pair | None) -> Array:
     """(N, P, Q, C) -> (N, *output_size, C): zeros, plus each value where its index points; −1 is nowhere.
 
+    ``tile`` says that windows do not overlap, and changes no result.
+
     >>> y = np.array([1.0, 2.0, 4.0]).reshape(1, 1, 3, 1)
-    >>> max_unpool2d(y, np.array([3, 3, 0], np.int32).reshape(1, 1, 3, 1), (2, 2))[0, :, :, 0]
+    >>> max_unpool2d(y, np.array([3, 3, 0], np.int32).reshape(1, 1, 3, 1), (2, 2), None)[0, :, :, 0]
     array([[4., 0.],
            [0., 3.]])
     """

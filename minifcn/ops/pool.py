@@ -22,26 +22,35 @@ class MaxPool2d(KernelOperation):
 
     def backward(self, gradient: Tensor) -> Gradients:
         (indices,) = self.saved
-        return MaxUnpool2d(self.image_size(0))(gradient, indices)
+        return MaxUnpool2d(self.image_size(0), self._tile())(gradient, indices)
+
+    def _tile(self) -> Pair | None:
+        """The windows' size, if they lie side by side inside the image."""
+        size, stride, padding, dilation = self.window
+        inside = all(k * n <= m for k, n, m in zip(size, self.output_size, self.image_size(0), strict=True))
+        return size if size == stride and padding == (0, 0) and dilation == (1, 1) and inside else None
 
 
 class MaxUnpool2d(KernelOperation):
-    """(N, P, Q, C) -> (N, H, W, C): each value goes where its index points."""
+    """(N, P, Q, C) -> (N, H, W, C): each value goes where its index points; ``tile`` as the kernel has it."""
 
-    def __init__(self, output_size: Pair):
-        self.output_size = output_size
+    def __init__(self, output_size: Pair, tile: Pair | None = None):
+        self.output_size, self.tile = output_size, tile
 
     def forward(self, y: Any, indices: Any) -> Any:
         self.save(indices)
-        return self.kernels.max_unpool2d(y, indices, self.output_size)
+        return self.kernels.max_unpool2d(y, indices, self.output_size, self.tile)
 
     def backward(self, gradient: Tensor) -> Gradients:
         (indices,) = self.saved
-        return Gather2d()(gradient, indices), None
+        return Gather2d(self.tile)(gradient, indices), None
 
 
 class Gather2d(KernelOperation):
-    """(N, H, W, C) -> (N, P, Q, C): max-pooling, given its indices."""
+    """(N, H, W, C) -> (N, P, Q, C): max-pooling, given its indices; ``tile`` is for the way back."""
+
+    def __init__(self, tile: Pair | None = None):
+        self.tile = tile
 
     def forward(self, x: Any, indices: Any) -> Any:
         self.save(indices)
@@ -49,4 +58,4 @@ class Gather2d(KernelOperation):
 
     def backward(self, gradient: Tensor) -> Gradients:
         (indices,) = self.saved
-        return MaxUnpool2d(self.image_size(0))(gradient, indices), None
+        return MaxUnpool2d(self.image_size(0), self.tile)(gradient, indices), None

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from minifcn.memory import zeros_like
-from minifcn.optim.optimizer import Optimizer, Params, State, check_range
+from minifcn.optim.optimizer import Entry, Optimizer, Params, apart, check_range, gathered
 
 
 class Adam(Optimizer):
@@ -51,23 +51,26 @@ class Adam(Optimizer):
             raise ValueError(f"{name}: betas must be two numbers, got {group['betas']!r}")
         check_range(name, group, "betas", 0.0, 1.0)
 
-    def update(self, kernels: ModuleType, parameter: Any, gradient: Any, state: State, group: dict[str, Any]) -> None:
-        """One parameter's step."""
-        if not state:
-            state.update(step=0, exp_avg=zeros_like(parameter), exp_avg_sq=zeros_like(parameter))
-        state["step"] += 1
-        kernels.adam_step(
-            parameter,
-            gradient,
-            state["exp_avg"],
-            state["exp_avg_sq"],
-            group["lr"],
-            *group["betas"],
-            group["eps"],
-            group["weight_decay"],
-            self.decoupled,
-            state["step"],
-        )
+    def update(self, kernels: ModuleType, entries: list[Entry], group: dict[str, Any]) -> None:
+        """One step; parameters that have been updated as often together, for the bias correction is theirs."""
+        for entry in entries:
+            if not entry.state:
+                zeros = zeros_like(entry.parameter), zeros_like(entry.parameter)
+                entry.state.update(step=0, exp_avg=zeros[0], exp_avg_sq=zeros[1])
+            entry.state["step"] += 1
+        for step, together in apart(entries, lambda entry: entry.state["step"]):
+            kernels.adam_step(
+                [entry.parameter for entry in together],
+                [entry.gradient for entry in together],
+                gathered(together, "exp_avg"),
+                gathered(together, "exp_avg_sq"),
+                group["lr"],
+                *group["betas"],
+                group["eps"],
+                group["weight_decay"],
+                self.decoupled,
+                step,
+            )
 
 
 class AdamW(Adam):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,10 +16,18 @@ Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 State = dict[str, Any]
 
 
+class Entry(NamedTuple):
+    """What `Optimizer.update` gets of a parameter: two arrays, and what is remembered (empty at first)."""
+
+    parameter: Any
+    gradient: Any
+    state: State
+
+
 class Optimizer:
     """The base of all optimisers.
 
-    A subclass checks a group's options in `check` and updates one parameter, in place, in `update`.
+    A subclass checks a group's options in `check` and updates parameters, in place, in `update`.
 
     Args:
         params: parameters; or dictionaries, each a group with its own options:
@@ -49,8 +57,8 @@ class Optimizer:
     def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError if an option of the group is impossible."""
 
-    def update(self, kernels: ModuleType, parameter: Any, gradient: Any, state: State, group: dict[str, Any]) -> None:
-        """Change the array ``parameter`` and ``state`` (empty at first) in place."""
+    def update(self, kernels: ModuleType, entries: list[Entry], group: dict[str, Any]) -> None:
+        """Change the parameters and states of all ``entries`` in place; they are of one group and on one device."""
         raise NotImplementedError(f"{type(self).__name__}.update")
 
     # --- for users --------------------------------------------------------------------------------------------------
@@ -85,18 +93,21 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient."""
         for group in self.param_groups:
+            devices: dict[str, list[Entry]] = {}
             for parameter in group["params"]:
-                gradient = parameter.grad
-                if gradient is None:
+                if parameter.grad is None:
                     continue
-                if (gradient.shape, gradient.dtype) != (parameter.shape, parameter.dtype):
+                array, gradient = parameter.data, parameter.grad.data
+                if array.shape != gradient.shape or array.dtype != gradient.dtype:
                     raise ValueError(
-                        f"{type(self).__name__}: {_called(parameter)} is {parameter.dtype} of shape {parameter.shape}, "
+                        f"{type(self).__name__}: {_called(parameter)} is {array.dtype} of shape {array.shape}, "
                         f"its gradient {gradient.dtype} of shape {gradient.shape}"
                     )
-                state = self.state.setdefault(parameter, {})
-                self.update(load(parameter.device), parameter.data, gradient.data, state, group)
+                entry = Entry(array, gradient, self.state.setdefault(parameter, {}))
+                devices.setdefault(parameter.device, []).append(entry)
                 parameter.bump_version()
+            for device, entries in devices.items():
+                self.update(load(device), entries, group)
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs, ready to be saved: arrays (copies), and numbers that JSON knows.
@@ -143,6 +154,19 @@ class Optimizer:
     def __repr__(self) -> str:
         groups = ["{" + ", ".join(f"{k}: {_short(v)}" for k, v in g.items()) + "}" for g in self.param_groups]
         return f"{type(self).__name__}({', '.join(groups)})"
+
+
+def gathered(entries: Iterable[Entry], option: str) -> list[Any]:
+    """What each entry's state holds under a name, such as all momentum buffers."""
+    return [entry.state[option] for entry in entries]
+
+
+def apart(entries: Iterable[Entry], key: Callable[[Entry], Any]) -> Iterable[tuple[Any, list[Entry]]]:
+    """Entries in lists of one key each, such as all that have been updated as often."""
+    lists: dict[Any, list[Entry]] = {}
+    for entry in entries:
+        lists.setdefault(key(entry), []).append(entry)
+    return lists.items()
 
 
 def check_range(name: str, group: Mapping[str, Any], option: str, low: float, high: float = float("inf")) -> None:

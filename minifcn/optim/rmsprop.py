@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from minifcn.memory import zeros_like
-from minifcn.optim.optimizer import Optimizer, Params, State, check_range
+from minifcn.optim.optimizer import Entry, Optimizer, Params, check_range, gathered
 
 
 class RMSprop(Optimizer):
@@ -40,18 +40,19 @@ class RMSprop(Optimizer):
         for option in ("lr", "alpha", "eps", "weight_decay", "momentum"):
             check_range("RMSprop", group, option, 0.0)
 
-    def update(self, kernels: ModuleType, parameter: Any, gradient: Any, state: State, group: dict[str, Any]) -> None:
-        """One parameter's step."""
+    def update(self, kernels: ModuleType, entries: list[Entry], group: dict[str, Any]) -> None:
+        """One step."""
         momentum = group["momentum"]
-        if "square_avg" not in state:
-            state["square_avg"] = zeros_like(parameter)
-        if momentum and "momentum_buffer" not in state:
-            state["momentum_buffer"] = zeros_like(parameter)
+        for entry in entries:
+            if "square_avg" not in entry.state:
+                entry.state["square_avg"] = zeros_like(entry.parameter)
+            if momentum and "momentum_buffer" not in entry.state:
+                entry.state["momentum_buffer"] = zeros_like(entry.parameter)
         kernels.rmsprop_step(
-            parameter,
-            gradient,
-            state["square_avg"],
-            state["momentum_buffer"] if momentum else None,
+            [entry.parameter for entry in entries],
+            [entry.gradient for entry in entries],
+            gathered(entries, "square_avg"),
+            gathered(entries, "momentum_buffer") if momentum else None,
             group["lr"],
             group["alpha"],
             group["eps"],

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from minifcn.memory import zeros_like
-from minifcn.optim.optimizer import Optimizer, Params, State, check_range
+from minifcn.optim.optimizer import Entry, Optimizer, Params, apart, check_range, gathered
 
 
 class SGD(Optimizer):
@@ -46,12 +46,20 @@ class SGD(Optimizer):
         if group["nesterov"] and not group["momentum"]:
             raise ValueError("SGD: nesterov=True looks ahead along the velocity, and needs momentum > 0")
 
-    def update(self, kernels: ModuleType, parameter: Any, gradient: Any, state: State, group: dict[str, Any]) -> None:
-        """One parameter's step."""
-        momentum, first = group["momentum"], "momentum_buffer" not in state
-        if momentum and first:
-            state["momentum_buffer"] = zeros_like(parameter)
-        velocity = state["momentum_buffer"] if momentum else None
-        kernels.sgd_step(
-            parameter, gradient, velocity, group["lr"], momentum, group["weight_decay"], group["nesterov"], first
-        )
+    def update(self, kernels: ModuleType, entries: list[Entry], group: dict[str, Any]) -> None:
+        """One step; parameters without a velocity yet apart, for their first one is the gradient."""
+        momentum = group["momentum"]
+        for first, together in apart(entries, lambda entry: "momentum_buffer" not in entry.state):
+            if momentum and first:
+                for entry in together:
+                    entry.state["momentum_buffer"] = zeros_like(entry.parameter)
+            kernels.sgd_step(
+                [entry.parameter for entry in together],
+                [entry.gradient for entry in together],
+                gathered(together, "momentum_buffer") if momentum else None,
+                group["lr"],
+                momentum,
+                group["weight_decay"],
+                group["nesterov"],
+                first,
+            )

@@ -257,3 +257,14 @@ def test_half_precision_is_refused(name):
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call()
+
+
+def test_the_kernels_gradient_of_cross_entropy_is_the_recordable_one():
+    logits = mf.tensor(np.random.default_rng(5).standard_normal((2, 9, 3)), requires_grad=True)
+    labels = np.random.default_rng(6).integers(-1, 3, (2, 9))
+    loss = 3.0 * F.cross_entropy(logits, labels, weight=[1.0, 0.5, 2.0], ignore_index=-1)
+    (recorded,) = mf.grad(loss, logits, create_graph=True)
+    (plain,) = mf.grad(loss, logits)
+    assert recorded.requires_grad
+    assert not plain.requires_grad
+    assert_close(plain.data, recorded.data)

@@ -49,7 +49,13 @@ def call(device, case, arguments):
     with forcing(case.algorithm):
         result = getattr(device, case.kernel)(*arguments)
     results = result if isinstance(result, tuple) else (result,)
-    return [array for array in results if array is not None] + [arguments[i] for i in case.updated]
+    updated = [array for i in case.updated for array in arrays_in(arguments[i])]
+    return [array for array in results if array is not None] + updated
+
+
+def arrays_in(argument):
+    """An argument's arrays: itself, or those of a list."""
+    return [value for value in (argument if isinstance(argument, list) else [argument]) if is_array(value)]
 
 
 def is_array(value):
@@ -63,16 +69,17 @@ def test_agrees_with_reference(device, case, dtype):
     call(device, case, case.arguments(Draw(dtype)))  # compiles, for which memory must not be poisoned
     for layout in LAYOUTS:
         arguments = case.arguments(Draw(dtype, layout))
-        before = [value.copy() if is_array(value) else None for value in arguments]
+        before = [[array.copy() for array in arrays_in(argument)] for argument in arguments]
         with poisoned_memory():
             actual = call(device, case, arguments)
         assert len(actual) == len(expected)
         for computed, wanted in zip(actual, expected, strict=True):
             assert is_array(computed)
             assert_close(computed, wanted, case.terms, scale=4.0, growth=case.growth, context=f"({layout})")
-        for i, (value, copy) in enumerate(zip(arguments, before, strict=True)):
-            if is_array(value) and i not in case.updated:
-                np.testing.assert_array_equal(value, copy, err_msg=f"argument {i} was changed ({layout})")
+        for i, (argument, copies) in enumerate(zip(arguments, before, strict=True)):
+            for array, copy in zip(arrays_in(argument), copies, strict=True):
+                if i not in case.updated:
+                    np.testing.assert_array_equal(array, copy, err_msg=f"argument {i} was changed ({layout})")
 
 
 def test_table_names_every_kernel():
@@ -180,6 +187,16 @@ def test_float32_sums_over_many_pixels_keep_their_digits(device):
     assert_close(variance, np.full(3, 0.25, np.float32))
     gradients = device.batch_norm_gradient(x, x, *np.eye(4, 3, dtype=np.float32), False, True)
     assert_close(gradients[2], np.full(3, exact, np.float32))
+
+
+@pytest.mark.parametrize("shape", [(4, 96, 96, 16), (3, 5, 1), (40000, 3), (300, 67)])
+def test_variance_beside_a_large_mean(device, shape):
+    x = (1e4 + np.random.default_rng(3).standard_normal(shape)).astype(np.float32)
+    x[:1] -= 50.0  # the first pixels are not like the others
+    axes, exact = tuple(range(x.ndim - 1)), x.astype(np.float64)
+    mean, variance = device.moments(x)
+    assert_close(mean, exact.mean(axes).astype(np.float32))
+    assert_close(variance, exact.var(axes).astype(np.float32))
 
 
 def test_one_thread_and_all_threads_give_the_same_bits():
