@@ -1,4 +1,4 @@
-"""The command line: ``minifcn train | predict | evaluate | info``."""
+"""The command line: ``minifcn train | predict | evaluate | info | bench``."""
 
 from minifcn.cli.app import main
 
