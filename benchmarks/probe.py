@@ -29,7 +29,7 @@ def run(name: str, *arguments: str, threads: int, environment: dict[str, str] | 
     done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise RuntimeError(f"bench: {name} {' '.join(arguments)} failed: {lines[-1]}")
+        raise RuntimeError(f"bench: probe {' '.join((name, *arguments))} failed: {lines[-1]}")
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -10,6 +10,9 @@ from typing import Any
 from minifcn.benchmarks.cases import GROUPS, ConvCase, StartupCase
 from minifcn.benchmarks.suite import OURS, Result, geometric_mean, mean_reached
 
+#: Share of the processors from which on other processes are mentioned.
+_BUSY = 0.1
+
 HEADINGS = ("case", "minifcn", "its best peer", "", "ratio", "target", "GFLOP/s")
 
 
@@ -82,7 +85,13 @@ def summary(name: str, results: Sequence[Result]) -> str:
 def remarks(results: Sequence[Result]) -> list[str]:
     """Failures, and what could not be offered, each with its cases."""
     lines = [f"{result.case.label}: {result.error}" for result in results if result.error is not None]
-    return lines + [f"{result.case.label}: {note}" for result in results for note in result.notes]
+    lines += [f"{result.case.label}: {note}" for result in results for note in result.notes]
+    shares = [result.bystanders for result in results if result.bystanders is not None]
+    if max(shares, default=0.0) > _BUSY:
+        lines.append(
+            f"other processes used up to {max(shares):.0%} of the processors: times are too long, and ratios doubtful"
+        )
+    return lines
 
 
 def table(name: str, results: Sequence[Result]) -> Any:
@@ -90,10 +99,12 @@ def table(name: str, results: Sequence[Result]) -> Any:
     from rich.table import Table
 
     drawn = Table(title=f"{name}: {GROUPS[name].title}", title_justify="left")
-    for number, heading in enumerate(HEADINGS):
-        drawn.add_column(heading, justify="left" if number in (0, 2) else "right")
-    for row in rows(results):
-        drawn.add_row(*row, style="bold red" if row[1] == "failed" else None)
+    lines = rows(results)
+    used = [number for number in range(len(HEADINGS)) if any(row[number] for row in lines)]
+    for number in used:
+        drawn.add_column(HEADINGS[number], justify="left" if number in (0, 2) else "right")
+    for row in lines:
+        drawn.add_row(*(row[number] for number in used), style="bold red" if row[1] == "failed" else None)
     return drawn
 
 
@@ -154,6 +165,7 @@ def _record(result: Result) -> dict[str, Any]:
         "ratio": result.ratio,
         "target": result.target,
         "reached": result.reached,
+        "bystanders": result.bystanders,
         "notes": result.notes,
         "error": result.error,
     }

@@ -13,6 +13,7 @@ import numpy as np
 
 from minifcn.benchmarks import peers, probe, truth
 from minifcn.benchmarks.cases import GROUPS, Case, ConvCase, Group, MemoryCase, NetworkCase, StartupCase
+from minifcn.benchmarks.machine import Bystanders
 from minifcn.benchmarks.measure import Effort, Timing, alternate
 from minifcn.benchmarks.peers import Contestant, Task
 from minifcn.benchmarks.tasks import conv_task, network_task
@@ -43,6 +44,7 @@ class Result:
     timings: dict[str, Timing] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     error: str | None = None
+    bystanders: float | None = None  #: share of the processors that other processes used meanwhile
 
     @property
     def ours(self) -> float | None:
@@ -93,16 +95,19 @@ def mean_reached(group: Group, results: Sequence[Result]) -> bool | None:
 def run_case(case: Case, options: Options) -> Result:
     """Measure one case. Failures end up in the result: the other cases go on."""
     result = Result(case)
+    bystanders = Bystanders()
     try:
-        if isinstance(case, StartupCase):
-            _startup(case, options, result)
-        elif isinstance(case, MemoryCase):
-            _memory(case, options, result)
-        else:
-            _contest(case, options, result)
+        with bystanders.watched():
+            if isinstance(case, StartupCase):
+                _startup(case, options, result)
+            elif isinstance(case, MemoryCase):
+                _memory(case, options, result)
+            else:
+                _contest(case, options, result)
     except Exception as error:  # a peer's own kinds, too
         result.timings.clear()
         result.error = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    result.bystanders = bystanders.share
     return result
 
 
@@ -175,30 +180,6 @@ def _startup(case: StartupCase, options: Options, result: Result) -> None:
     result.timings[OURS] = Timing.of(values)
 
 
-def limits(threads: int) -> dict[str, float]:
-    """The machine's: GFLOP/s of the best matrix product, GB/s of copying."""
-    libraries = ["numpy"] + (["torch"] if peers.load("pytorch") is not None else [])
-    return {
-        **{f"GFLOP/s, {name}": probe.run("blas", name, threads=threads) for name in libraries},
-        "GB/s": probe.run("bandwidth", str(threads), threads=threads),
-    }
-
-
 def fresh_seed() -> int:
     """A seed that nobody knew before."""
     return int(np.random.SeedSequence().generate_state(1)[0])
-
-
-def facts(options: Options) -> dict[str, object]:
-    """The machine, the versions, and how was measured."""
-    from minifcn.cli.info import facts as machine
-
-    chosen = ("system", "processor", "features", "SIMD vectors", "Python", "NumPy", "Numba")
-    return {
-        "date": time.strftime("%Y-%m-%d %H:%M"),
-        **{name: value for name, value in machine().items() if name in chosen},
-        **{name: version or "not installed" for name, version in peers.versions().items()},
-        "threads": options.threads,
-        "seed": options.seed,
-        "at least": f"{options.effort.rounds} rounds and {options.effort.seconds:g} s a case",
-    }

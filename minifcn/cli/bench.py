@@ -102,15 +102,15 @@ def _show(console: Any, group: str, results: Any) -> None:
 
 
 def _write(console: Any, out: Path, results: Any, options: Any) -> None:
-    from minifcn.benchmarks import report, roofline, suite
+    from minifcn.benchmarks import machine, report, roofline
     from minifcn.benchmarks.cases import ConvCase
     from minifcn.io.atomic import write_text
 
     limits: dict[str, float] = {}
     if any(isinstance(result.case, ConvCase) for result in results):
         with console.status("limits of the machine"):
-            limits = suite.limits(options.threads)
-    facts = suite.facts(options) | limits
+            limits = machine.limits(options.threads)
+    facts = machine.facts() | {"threads": options.threads, "seed": options.seed} | limits
     write_text(out / "results.json", report.to_json(results, facts))
     write_text(out / "results.md", report.to_markdown(results, facts))
     drawn = bool(limits) and roofline.draw(out / "roofline.png", results, limits)
