@@ -11,6 +11,9 @@ from pathlib import Path
 
 from minifcn.benchmarks import peers, probe
 
+#: Share of the processors from which on other processes disturb.
+BUSY = 0.1
+
 
 @dataclass
 class Bystanders:
@@ -28,6 +31,21 @@ class Bystanders:
         if all_before is not None and all_after is not None and seconds > 0.1:  # the system counts in 10 ms
             others = all_after - all_before - (_own_seconds() - own_before)
             self.share = min(1.0, max(0.0, others / (seconds * (os.cpu_count() or 1))))
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether times were taken in vain."""
+        return self.share is not None and self.share > BUSY
+
+
+def wait_until_quiet(deadline: float, window: float = 1.0) -> None:
+    """Sleep until other processes leave the processors alone, or until ``deadline`` (of `time.monotonic`)."""
+    while time.monotonic() < deadline:
+        bystanders = Bystanders()
+        with bystanders.watched():
+            time.sleep(window)
+        if not bystanders.disturbed:
+            return
 
 
 def _all_seconds() -> float | None:

@@ -8,12 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from minifcn.benchmarks.cases import GROUPS, ConvCase, StartupCase
+from minifcn.benchmarks.machine import BUSY
 from minifcn.benchmarks.suite import OURS, Result, geometric_mean, mean_reached
 
-#: Share of the processors from which on other processes are mentioned.
-_BUSY = 0.1
-
-HEADINGS = ("case", "minifcn", "its best peer", "", "ratio", "target", "GFLOP/s")
+HEADINGS = ("case", "minifcn", "its best peer", "", "ratio", "target", "GFLOP/s", "others")
 
 
 def by_group(results: Iterable[Result]) -> dict[str, list[Result]]:
@@ -31,7 +29,7 @@ def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
 def _row(result: Result) -> tuple[str, ...]:
     case = result.case
     if result.error is not None:
-        return (case.label, "failed", "", "", "", _target(result), "")
+        return (case.label, "failed", "", "", "", _target(result), "", _others(result))
     peer = result.best_peer
     return (
         case.label,
@@ -41,7 +39,13 @@ def _row(result: Result) -> tuple[str, ...]:
         f"{result.ratio:.2f}" if result.ratio is not None else "",
         _target(result),
         f"{case.flops / result.ours / 1e9:.0f}" if isinstance(case, ConvCase) and result.ours else "",
+        _others(result),
     )
+
+
+def _others(result: Result) -> str:
+    """What other processes used of the machine, where it was too much."""
+    return f"{result.bystanders:.0%}" if result.bystanders is not None and result.bystanders > BUSY else ""
 
 
 def quantity(result: Result, name: str) -> str:
@@ -87,9 +91,10 @@ def remarks(results: Sequence[Result]) -> list[str]:
     lines = [f"{result.case.label}: {result.error}" for result in results if result.error is not None]
     lines += [f"{result.case.label}: {note}" for result in results for note in result.notes]
     shares = [result.bystanders for result in results if result.bystanders is not None]
-    if max(shares, default=0.0) > _BUSY:
+    if max(shares, default=0.0) > BUSY:
         lines.append(
-            f"other processes used up to {max(shares):.0%} of the processors: times are too long, and ratios doubtful"
+            f"other processes used up to {max(shares):.0%} of the processors: times are too long, and ratios doubtful; "
+            "--patience SECONDS waits for quiet"
         )
     return lines
 

@@ -51,7 +51,8 @@ def draw(path: Path, results: Iterable[Result], limits: Mapping[str, float]) -> 
     axes.set(xscale="log", yscale="log", xlabel="operations a byte of compulsory traffic", ylabel="GFLOP/s")
     axes.set_title("Convolutions below the roof of this machine")
     axes.grid(which="both", alpha=0.2)
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
+    axes.set_ylim(top=3 * axes.get_ylim()[1])  # room for the legend, and for what exceeds the roof
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
     return True

@@ -35,6 +35,7 @@ class Contestant:
     name: str
     run: Callable[[], Any]
     arrays: Callable[[Any], list[np.ndarray]]
+    may_fail: bool = False  #: it is left out, with a note, if its first call raises
 
 
 @dataclass

@@ -16,6 +16,9 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Few rounds and no torch.compile: does it work?")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Of every contestant (default: minifcn's).")] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="The least number of rounds of fast cases.")] = None,
+    patience: Annotated[
+        float, typer.Option(min=0.0, help="Seconds a case to wait for, and try again when, other processes are busy.")
+    ] = 0.0,
     out: Annotated[Path, typer.Option(help="Folder for results.json, results.md and roofline.png.")] = Path(
         "runs/bench"
     ),
@@ -36,7 +39,8 @@ def bench(
             print(item.name)
         return
     console = Console(highlight=False)
-    failed, interrupted = _run(console, chosen, quick, threads, rounds, out)
+    effort = _effort(quick, rounds)
+    failed, interrupted = _run(console, chosen, threads, out, effort=effort, compiled=not quick, patience=patience)
     if interrupted:
         console.print("interrupted")
         raise typer.Exit(130)
@@ -44,30 +48,34 @@ def bench(
         raise typer.Exit(1)
 
 
-def _run(
-    console: Any, chosen: Any, quick: bool, threads: int | None, rounds: int | None, out: Path
-) -> tuple[bool, bool]:
-    """Measure, show and write; whether a case failed, and whether the user broke off."""
+def _effort(quick: bool, rounds: int | None) -> Any:
     import dataclasses
 
+    from minifcn.benchmarks.measure import Effort
+
+    effort = Effort.quick() if quick else Effort()
+    if rounds is None:
+        return effort
+    return dataclasses.replace(effort, rounds=rounds, slow_rounds=min(rounds, effort.slow_rounds))
+
+
+def _run(console: Any, chosen: Any, threads: int | None, out: Path, **how: Any) -> tuple[bool, bool]:
+    """Measure, show and write; whether a case failed, and whether the user broke off."""
     from minifcn import get_num_threads, set_num_threads
     from minifcn.benchmarks import suite
-    from minifcn.benchmarks.measure import Effort
 
     before = get_num_threads()
     set_num_threads(threads or before)  # refuses too many, before anything is measured
-    effort = Effort.quick() if quick else Effort()
-    if rounds is not None:
-        effort = dataclasses.replace(effort, rounds=rounds, slow_rounds=min(rounds, effort.slow_rounds))
-    options = suite.Options(threads or before, effort, compiled=not quick, seed=suite.fresh_seed())
+    options = suite.Options(threads or before, seed=suite.fresh_seed(), **how)
     out.mkdir(parents=True, exist_ok=True)
     results: list[suite.Result] = []
     interrupted = False
     try:
         _missing(console)
         for number, case in enumerate(chosen):
-            with console.status(f"{number + 1} of {len(chosen)}: {case.name}"):
-                results.append(suite.run_case(case, options))
+            _say(console, f"{number + 1} of {len(chosen)}: {case.name}")
+            results.append(suite.run_case(case, options))
+            _say(console, "")
             if number + 1 == len(chosen) or chosen[number + 1].group != case.group:
                 _show(console, case.group, results)
     except KeyboardInterrupt:
@@ -79,6 +87,13 @@ def _run(
     if results:
         _write(console, out, results, options)
     return any(result.error is not None for result in results), interrupted
+
+
+def _say(console: Any, text: str) -> None:
+    """Replace the last line of a terminal. Not rich's animation, which would compute while we measure."""
+    if console.is_terminal:
+        console.file.write(f"\r\x1b[K{text}"[: console.width])
+        console.file.flush()
 
 
 def _missing(console: Any) -> None:
@@ -108,8 +123,9 @@ def _write(console: Any, out: Path, results: Any, options: Any) -> None:
 
     limits: dict[str, float] = {}
     if any(isinstance(result.case, ConvCase) for result in results):
-        with console.status("limits of the machine"):
-            limits = machine.limits(options.threads)
+        _say(console, "limits of the machine")
+        limits = machine.limits(options.threads)
+        _say(console, "")
     facts = machine.facts() | {"threads": options.threads, "seed": options.seed} | limits
     write_text(out / "results.json", report.to_json(results, facts))
     write_text(out / "results.md", report.to_markdown(results, facts))

@@ -55,8 +55,8 @@ def test_ratios_count_the_best_peer(results: list[Result]) -> None:
 
 def test_cells(results: list[Result]) -> None:
     rows = report.rows(results)
-    assert rows[0] == ("32 to 32 at 256", "10 ms ± 10%", "A", "40 ms ± 10%", "4.00", "1.3: yes", "483")
-    assert rows[2] == ("128 to 128 at 64", "failed", "", "", "", "1.3: no", "")
+    assert rows[0] == ("32 to 32 at 256", "10 ms ± 10%", "A", "40 ms ± 10%", "4.00", "1.3: yes", "483", "")
+    assert rows[2] == ("128 to 128 at 64", "failed", "", "", "", "1.3: no", "", "")
     assert rows[4][1:6] == ("100 MiB ± 10%", "A", "200 MiB ± 10%", "2.00", "1.6: yes")
     assert rows[5][1:6] == ("0.4 s ± 10%", "", "", "", "≤ 0.5 s: yes")
 
@@ -88,6 +88,7 @@ def test_remarks_name_bystanders(results: list[Result]) -> None:
     results[0].bystanders, results[1].bystanders = 0.05, 0.5
     assert report.remarks(results[:1]) == []
     assert "other processes used up to 50% of the processors" in report.remarks(results)[-1]
+    assert [row[-1] for row in report.rows(results[:2])] == ["", "50%"]
 
 
 def test_terminal_table_shows_all_cases(results: list[Result]) -> None:

@@ -1,5 +1,6 @@
 """Cases that fail, and the command from end to end, with contestants that are made up or tiny."""
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 import minifcn as mf
 from minifcn.benchmarks import peers, probe, suite
 from minifcn.benchmarks.cases import CASES, ConvCase
+from minifcn.benchmarks.machine import Bystanders
 from minifcn.benchmarks.measure import Effort, Timing
 from minifcn.benchmarks.peers import Contestant, Task
 from minifcn.cli import main
@@ -141,3 +143,22 @@ def test_mistakes_are_one_line(invoke: Invoke, arguments: tuple[object, ...], me
     assert (code, output) == (2, "")
     assert errors.startswith(f"minifcn: error: {message}")
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(("patience", "tries"), [(60.0, 3), (0.0, 1)])
+def test_disturbed_cases_are_tried_again(
+    options: suite.Options, monkeypatch: pytest.MonkeyPatch, patience: float, tries: int
+) -> None:
+    shares = iter([0.9, 0.5, 0.0])
+    measured: list[float] = []
+
+    def pretend(case: ConvCase, options: suite.Options, bystanders: Bystanders) -> suite.Result:
+        measured.append(next(shares))
+        bystanders.share = measured[-1]
+        return suite.Result(case)
+
+    monkeypatch.setattr(suite, "_measured", pretend)
+    monkeypatch.setattr(suite, "wait_until_quiet", lambda deadline: None)
+    result = suite.run_case(CASE, dataclasses.replace(options, patience=patience))
+    assert measured == [0.9, 0.5, 0.0][:tries]
+    assert result.bystanders == measured[-1]
