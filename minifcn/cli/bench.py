@@ -69,9 +69,11 @@ def _run(console: Any, chosen: Any, threads: int | None, out: Path, **how: Any) 
     options = suite.Options(threads or before, seed=suite.fresh_seed(), **how)
     out.mkdir(parents=True, exist_ok=True)
     results: list[suite.Result] = []
+    limits: dict[str, float] = {}
     interrupted = False
     try:
         _missing(console)
+        limits = _limits(console, chosen, options.threads)
         for number, case in enumerate(chosen):
             _say(console, f"{number + 1} of {len(chosen)}: {case.name}")
             results.append(suite.run_case(case, options))
@@ -85,7 +87,7 @@ def _run(console: Any, chosen: Any, threads: int | None, out: Path, **how: Any) 
     finally:
         set_num_threads(before)
     if results:
-        _write(console, out, results, options)
+        _write(console, out, results, options, limits)
     return any(result.error is not None for result in results), interrupted
 
 
@@ -116,16 +118,23 @@ def _show(console: Any, group: str, results: Any) -> None:
         console.print(line, markup=False)
 
 
-def _write(console: Any, out: Path, results: Any, options: Any) -> None:
-    from minifcn.benchmarks import machine, report, roofline
+def _limits(console: Any, chosen: Any, threads: int) -> dict[str, float]:
+    """Measured first: an interruption must not have to wait for them."""
+    from minifcn.benchmarks import machine
     from minifcn.benchmarks.cases import ConvCase
+
+    if not any(isinstance(case, ConvCase) for case in chosen):
+        return {}
+    _say(console, "limits of the machine")
+    limits = machine.limits(threads)
+    _say(console, "")
+    return limits
+
+
+def _write(console: Any, out: Path, results: Any, options: Any, limits: dict[str, float]) -> None:
+    from minifcn.benchmarks import machine, report, roofline
     from minifcn.io.atomic import write_text
 
-    limits: dict[str, float] = {}
-    if any(isinstance(result.case, ConvCase) for result in results):
-        _say(console, "limits of the machine")
-        limits = machine.limits(options.threads)
-        _say(console, "")
     facts = machine.facts() | {"threads": options.threads, "seed": options.seed} | limits
     write_text(out / "results.json", report.to_json(results, facts))
     write_text(out / "results.md", report.to_markdown(results, facts))

@@ -31,7 +31,7 @@ def options() -> suite.Options:
 def invoke(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Invoke:
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["minifcn", "bench", *(str(argument) for argument in arguments)])
-        monkeypatch.setenv("COLUMNS", "120")
+        monkeypatch.setenv("COLUMNS", "200")
         code = 0
         try:
             main()
