@@ -62,22 +62,23 @@ def _effort(quick: bool, rounds: int | None) -> Any:
 def _run(console: Any, chosen: Any, threads: int | None, out: Path, **how: Any) -> tuple[bool, bool]:
     """Measure, show and write; whether a case failed, and whether the user broke off."""
     from minifcn import get_num_threads, set_num_threads
-    from minifcn.benchmarks import suite
+    from minifcn.benchmarks import machine, suite
 
     before = get_num_threads()
     set_num_threads(threads or before)  # refuses too many, before anything is measured
     options = suite.Options(threads or before, seed=suite.fresh_seed(), **how)
     out.mkdir(parents=True, exist_ok=True)
     results: list[suite.Result] = []
-    limits: dict[str, float] = {}
     interrupted = False
     try:
         _missing(console)
         limits = _limits(console, chosen, options.threads)
+        facts = machine.facts() | {"threads": options.threads, "seed": options.seed} | limits
         for number, case in enumerate(chosen):
             _say(console, f"{number + 1} of {len(chosen)}: {case.name}")
             results.append(suite.run_case(case, options))
             _say(console, "")
+            _write(out, results, facts)
             if number + 1 == len(chosen) or chosen[number + 1].group != case.group:
                 _show(console, case.group, results)
     except KeyboardInterrupt:
@@ -87,7 +88,7 @@ def _run(console: Any, chosen: Any, threads: int | None, out: Path, **how: Any) 
     finally:
         set_num_threads(before)
     if results:
-        _write(console, out, results, options, limits)
+        _finish(console, out, results, limits)
     return any(result.error is not None for result in results), interrupted
 
 
@@ -119,7 +120,7 @@ def _show(console: Any, group: str, results: Any) -> None:
 
 
 def _limits(console: Any, chosen: Any, threads: int) -> dict[str, float]:
-    """Measured first: an interruption must not have to wait for them."""
+    """Of the machine, where there are convolutions to hold against them."""
     from minifcn.benchmarks import machine
     from minifcn.benchmarks.cases import ConvCase
 
@@ -131,13 +132,18 @@ def _limits(console: Any, chosen: Any, threads: int) -> dict[str, float]:
     return limits
 
 
-def _write(console: Any, out: Path, results: Any, options: Any, limits: dict[str, float]) -> None:
-    from minifcn.benchmarks import machine, report, roofline
+def _write(out: Path, results: Any, facts: Any) -> None:
+    """After every case, so that whatever ends the process costs one case at most."""
+    from minifcn.benchmarks import report
     from minifcn.io.atomic import write_text
 
-    facts = machine.facts() | {"threads": options.threads, "seed": options.seed} | limits
     write_text(out / "results.json", report.to_json(results, facts))
     write_text(out / "results.md", report.to_markdown(results, facts))
+
+
+def _finish(console: Any, out: Path, results: Any, limits: dict[str, float]) -> None:
+    from minifcn.benchmarks import roofline
+
     drawn = bool(limits) and roofline.draw(out / "roofline.png", results, limits)
     names = ["results.json", "results.md"] + ["roofline.png"] * drawn
     console.print(f"written to {out}: {', '.join(names)}", markup=False, soft_wrap=True)
