@@ -115,7 +115,7 @@ def _show(console: Any, group: str, results: Any) -> None:
 
     found = [result for result in results if result.case.group == group]
     console.print(report.table(group, found))
-    for line in (report.summary(group, found), *report.remarks(found)):
+    for line in filter(None, (report.summary(group, found), *report.remarks(found))):
         console.print(line, markup=False)
 
 
