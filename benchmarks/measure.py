@@ -1,7 +1,8 @@
 """How times are taken: contestants alternate, so that whatever else the machine does hits all of them alike.
 
 A round gives each contestant its turn, in an order that rotates. A turn waits until no thread of this process spins
-(runtimes let theirs spin for a while after work, which would cost the next contestant a core), makes one call that does
+(runtimes let theirs spin after work, PyTorch 5 ms and ONNX Runtime 25, which would cost the next one a core), makes one
+call that does
 not count, so that threads and caches are warm, and then times calls. The figure of a turn is the median of its calls;
 the figure of a contestant the median of its turns, with quartiles as the spread.
 """
