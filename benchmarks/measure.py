@@ -2,9 +2,8 @@
 
 A round gives each contestant its turn, in an order that rotates. A turn waits until no thread of this process spins
 (runtimes let theirs spin after work, PyTorch 5 ms and ONNX Runtime 25, which would cost the next one a core), makes one
-call that does
-not count, so that threads and caches are warm, and then times calls. The figure of a turn is the median of its calls;
-the figure of a contestant the median of its turns, with quartiles as the spread.
+call that does not count, so that threads and caches are warm, and then times calls. The figure of a turn is the median
+of its calls; the figure of a contestant the median of its turns, with quartiles as the spread.
 """
 
 from __future__ import annotations
