@@ -14,17 +14,17 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2
 
-# mypy follows folders, not setup.cfg's package_dir: give it a tree of links in which kernels/ is minifcn/kernels.
+# mypy follows folders, not setup.cfg's package_dir: give it a tree of links in which folders lie as they are installed.
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	rm -rf build/types && mkdir -p build/types/minifcn
 	ln -s $(addprefix ../../../,$(wildcard minifcn/*)) build/types/minifcn/
-	ln -s ../../../kernels build/types/minifcn/kernels
+	ln -s ../../../kernels ../../../benchmarks build/types/minifcn/
 	cd build/types && "$(CURDIR)/$(BIN)/mypy" --config-file ../../setup.cfg
 
-bench: $(VENV)/.installed-test
-	$(BIN)/python benchmarks/unet_step.py
+bench: $(VENV)/.installed-bench
+	$(BIN)/minifcn bench
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
@@ -46,6 +46,11 @@ $(VENV)/.installed: $(BIN)/python $(PROJECT)
 $(VENV)/.installed-test: $(BIN)/python $(PROJECT)
 	@echo "Installing minifcn and what its tests need into $(VENV) (once; PyTorch is large)"
 	$(PIP) install --editable '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: $(BIN)/python $(PROJECT)
+	@echo "Installing minifcn and the peers it is measured against into $(VENV) (once; they are large)"
+	$(PIP) install --editable '.[bench]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-dev: $(BIN)/python $(PROJECT)

@@ -1,4 +1,4 @@
-"""What `import minifcn` costs, what is installed, and the one name by which kernels/ may be imported."""
+"""What `import minifcn` costs, what is installed, and the names by which kernels/ and benchmarks/ may be imported."""
 
 import configparser
 import subprocess
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 # Imported where they are used, and not before.
 HEAVY = {
     *("PIL", "click", "matplotlib", "pandas", "platformdirs", "pooch", "requests", "rich", "safetensors", "scipy"),
-    *("skimage", "tifffile", "tomli_w", "torch", "typer"),
+    *("skimage", "tifffile", "tomli_w", "torch", "typer", "onnxruntime", "openvino"),
 }
 
 
@@ -31,16 +31,17 @@ def test_every_folder_of_modules_is_installed():
     setup.read(ROOT / "setup.cfg")
     listed = setup["options"]["packages"].split()
     there = [
-        ".".join(("minifcn.kernels" if top == "kernels" else top, *path.relative_to(ROOT / top).parent.parts))
-        for top in ("minifcn", "kernels")
+        ".".join((top if top == "minifcn" else f"minifcn.{top}", *path.relative_to(ROOT / top).parent.parts))
+        for top in ("minifcn", "benchmarks", "kernels")
         for path in (ROOT / top).rglob("__init__.py")
     ]
     assert sorted(listed) == sorted(there)
 
 
 @pytest.mark.skipif(not (ROOT / "kernels").is_dir(), reason="no source tree")
-def test_kernels_refuse_their_bare_name():
-    done = run("import kernels", cwd=ROOT)
+@pytest.mark.parametrize("name", ["kernels", "benchmarks"])
+def test_folders_refuse_their_bare_name(name):
+    done = run(f"import {name}", cwd=ROOT)
     assert done.returncode == 1
-    assert "this folder is minifcn.kernels, but it was imported as 'kernels'" in done.stderr
-    assert "from minifcn import kernels" in done.stderr
+    assert f"this folder is minifcn.{name}, but it was imported as '{name}'" in done.stderr
+    assert f"from minifcn import {name}" in done.stderr

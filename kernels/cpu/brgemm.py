@@ -92,9 +92,7 @@ def _make(vectors: int, partial: bool) -> Callable[..., Any]:
 class _Emitter:
     """Writes the product at the builder's position. Offsets and strides count elements of the arrays' flat memory."""
 
-    def __init__(
-        self, context: Any, builder: Any, signature: Any, arguments: Any, vectors: int, partial: bool
-    ):
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any, vectors: int, partial: bool):
         self.builder, self.vectors = builder, vectors
         self.argument = dict(zip(_ARGUMENTS, arguments, strict=True))
         kinds = dict(zip(_ARGUMENTS, signature.args, strict=True))

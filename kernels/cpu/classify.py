@@ -10,14 +10,14 @@ from numba import prange
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.exponential import exp, log
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import empty_like
+from minifcn.kernels.cpu.memory import contiguous, empty_like
 
 _ROWS = 1024  # rows that a thread takes at a time; fixed, so that the order of the sum is
 
 
 def softmax(x: Array) -> Array:
     """e^x / Σ e^x along the last axis."""
-    x = np.asarray(x, order="C")
+    x = contiguous(x)
     y = empty_like(x)
     _softmax(_as_rows(x), _as_rows(y))
     return y
@@ -25,7 +25,7 @@ def softmax(x: Array) -> Array:
 
 def log_softmax(x: Array) -> Array:
     """x − max − ln Σ e^(x − max) along the last axis."""
-    x = np.asarray(x, order="C")
+    x = contiguous(x)
     y = empty_like(x)
     _log_softmax(_as_rows(x), _as_rows(y))
     return y
@@ -52,7 +52,7 @@ def _as_rows(x: Array) -> Array:
 
 
 def _contiguous(logits: Array, labels: Array, weight: Array) -> tuple[Array, Array, Array]:
-    return np.asarray(logits, order="C"), np.asarray(labels, np.int64, order="C"), np.asarray(weight, order="C")
+    return contiguous(logits), np.asarray(labels, np.int64, order="C"), contiguous(weight)
 
 
 @kernel

@@ -9,7 +9,7 @@ from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import empty_like
+from minifcn.kernels.cpu.memory import contiguous, empty_like
 from minifcn.kernels.cpu.runs import Split, add_runs, block_count, block_of, fold, split, spread
 
 
@@ -21,7 +21,7 @@ def moments(x: Array) -> tuple[Array, Array]:
     p (μ_b − s)², so the subtraction loses a factor of n / p, at most 8 of float64's 53 bits. Blocks of n_b pixels then
     give μ = Σ n_b μ_b / M and M σ² = Σ (S_b + n_b (μ_b − μ)²): nothing cancels. Chan et al. 1979.
     """
-    x = np.asarray(x, order="C")
+    x = contiguous(x)
     channels = x.shape[-1]
     mean, variance = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
     _moments(x.ravel(), split(x.size, channels), mean, variance)
@@ -30,7 +30,7 @@ def moments(x: Array) -> tuple[Array, Array]:
 
 def batch_norm(x: Array, mean: Array, inverse_std: Array, weight: Array, bias: Array, relu: bool) -> Array:
     """(x − mean) · inverse_std · weight + bias, all (C,); then ReLU if asked."""
-    x = np.asarray(x, order="C")
+    x = contiguous(x)
     y = empty_like(x)
     mean, inverse_std, weight, bias = _vectors(x, mean, inverse_std, weight, bias)
     _batch_norm(x.ravel(), mean, inverse_std, weight, bias, relu, split(x.size, x.shape[-1]), y.ravel())
@@ -51,7 +51,7 @@ def batch_norm_gradient(
 
     With d = x − mean: gb = Σ g, gw = inverse_std · Σ g·d, gx = scale · (g − gb/M − d · inverse_std · gw/M).
     """
-    x, gradient = np.asarray(x, order="C"), np.asarray(gradient, order="C")
+    x, gradient = contiguous(x), contiguous(gradient)
     mean, inverse_std, weight, bias = _vectors(x, mean, inverse_std, weight, bias)
     g_x, g_weight, g_bias = empty_like(x), np.empty(x.shape[-1], x.dtype), np.empty(x.shape[-1], x.dtype)
     _batch_norm_gradient(

@@ -12,7 +12,7 @@ from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import empty, zeros
+from minifcn.kernels.cpu.memory import contiguous, empty, zeros
 from minifcn.kernels.shapes import Pair, Window
 
 _PAIRS = Window((2, 2), (2, 2))
@@ -21,7 +21,7 @@ _LINE = 16  # channels that a thread scatters: a cache line of float32, which no
 
 def max_pool2d(x: Array, window: Window, output_size: Pair) -> tuple[Array, Array]:
     """(N, H, W, C) -> (N, *output_size, C): the first largest in each window, and its int32 index h·W + w."""
-    x = np.asarray(x, order="C")
+    x = contiguous(x)
     shape = (x.shape[0], *output_size, x.shape[3])
     y, indices = empty(shape, x.dtype), empty(shape, np.int32)
     n, h, w, c = x.shape
@@ -37,7 +37,7 @@ def gather2d(x: Array, indices: Array) -> Array:
     """(N, H, W, C) -> (N, P, Q, C): the value of each pixel that an index points at."""
     n, h, w, c = x.shape
     y = empty(indices.shape, x.dtype)
-    _gather2d(np.asarray(x, order="C").reshape(n, h * w, c), np.asarray(indices, order="C"), y)
+    _gather2d(contiguous(x).reshape(n, h * w, c), contiguous(indices), y)
     return y
 
 
@@ -48,7 +48,7 @@ def max_unpool2d(y: Array, indices: Array, output_size: Pair, tile: Pair | None)
     """
     n, p, q, c = y.shape
     h, w = output_size
-    y, indices = np.asarray(y, order="C"), np.asarray(indices, order="C")
+    y, indices = contiguous(y), contiguous(indices)
     if tile is None or y.size == 0:
         x = zeros((n, h, w, c), y.dtype)
         _max_unpool2d(y.reshape(n, p * q, c), indices.reshape(n, p * q, c), x.reshape(n, h * w, c))

@@ -93,7 +93,10 @@ def load_first(typing_context: Any, array: Any, at: Any, count: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector = context.get_value_type(kind)
         return masked_load(
-            builder, vector, _pointer(context, builder, signature, arguments), first_lanes(builder, vector, arguments[2])
+            builder,
+            vector,
+            _pointer(context, builder, signature, arguments),
+            first_lanes(builder, vector, arguments[2]),
         )
 
     return kind(array, types.intp, types.intp), generate
@@ -180,9 +183,7 @@ def zero(vector: ir.VectorType) -> ir.Constant:
 def fused_multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """a · b + c, rounded once."""
     kind = ir.FunctionType(a.type, [a.type] * 3)
-    return builder.call(
-        cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.{_suffix(a.type)}"), [a, b, c]
-    )
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.{_suffix(a.type)}"), [a, b, c])
 
 
 def rectify(builder: Any, value: Any) -> Any:

@@ -38,9 +38,7 @@ class Phase(NamedTuple):
     source: list[int]  # where each tap reads for the first pixel, relative to the image; maybe outside
 
 
-def direct(
-    x: Array, weight: Array, bias: Array | None, window: Window, groups: int, size: Pair, relu: bool
-) -> Array:
+def direct(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, size: Pair, relu: bool) -> Array:
     """(N, H, W, C) and (kh, kw, C / groups, K) -> (N, *size, K)."""
     phases = [
         [Phase(0, list(range(k)), [r * d - p for r in range(k)])]
@@ -120,7 +118,10 @@ def _correlate(
     offsets = np.array(taps, np.int64).reshape(-1, 2)
     offsets[:, 1] *= depth * panels.shape[3]
     lines = -(out.shape[1] // -step[0])
-    block = max(1, min(_BLOCK_BYTES // max(1, stride[0] * width * C * x.itemsize), -(len(x) * lines // -(4 * get_num_threads()))))
+    block = max(
+        1,
+        min(_BLOCK_BYTES // max(1, stride[0] * width * C * x.itemsize), -(len(x) * lines // -(4 * get_num_threads()))),
+    )
     geometry = (block, stride[0] * width * C, stride[1] * C, step[0], step[1], depth, lanes(x.itemsize))
     _correlate_rows(
         padded.reshape(len(x), -1), offsets[:, 0].copy(), offsets[:, 1].copy(), np.array(table, np.int64),

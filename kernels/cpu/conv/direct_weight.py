@@ -50,9 +50,7 @@ def direct_weight(x: Array, y: Array, window: Window, groups: int) -> Array:
 
 def _read_size(window: Window, P: int, Q: int) -> tuple[int, int]:
     """The part of the padded image that the convolution reads."""
-    rows, columns = (
-        (n - 1) * s + e for n, s, e in zip((P, Q), window.stride, window.extent, strict=True)
-    )
+    rows, columns = ((n - 1) * s + e for n, s, e in zip((P, Q), window.stride, window.extent, strict=True))
     return rows, columns
 
 

@@ -67,9 +67,7 @@ def place(plan: Plan, tile: int) -> tuple[int, int, int]:
 
 
 @helper
-def read_input(
-    x: Array, plan: Plan, tile: int, c: int, count: int, patch: Array, v: Array, to: int, step: int
-) -> None:
+def read_input(x: Array, plan: Plan, tile: int, c: int, count: int, patch: Array, v: Array, to: int, step: int) -> None:
     """v[to + p · step :] = place p of Bᵀ d B, for channels c to c + count of one tile."""
     n, i, j = place(plan, tile)
     i, j = i - plan.top, j - plan.left

@@ -204,7 +204,10 @@ def transform_output(
 @helper
 def _gradient_row(y: Array, at: int, pixel: int, count: int | None) -> tuple[Vector, ...]:
     return times_a(
-        fetch(y, at, count), fetch(y, at + pixel, count), fetch(y, at + 2 * pixel, count), fetch(y, at + 3 * pixel, count)
+        fetch(y, at, count),
+        fetch(y, at + pixel, count),
+        fetch(y, at + 2 * pixel, count),
+        fetch(y, at + 3 * pixel, count),
     )
 
 

@@ -22,7 +22,7 @@ from minifcn.kernels.cpu.conv.blocks import even_block, flat, pixelwise, whole_v
 from minifcn.kernels.cpu.conv.tiles import GAP, TILES, Plan, count_tiles, read_gradient, read_input
 from minifcn.kernels.cpu.conv.transforms import transform_sums
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import contiguous, empty
+from minifcn.kernels.cpu.memory import empty
 from minifcn.kernels.cpu.simd import lanes
 from minifcn.kernels.cpu.threads import get_num_threads
 from minifcn.kernels.shapes import Pair
@@ -47,9 +47,7 @@ def winograd_weight(x: Array, y: Array, padding: Pair) -> Array:
 
 
 @kernel
-def _winograd_weight(
-    x: Array, y: Array, w: Array, plan: Plan, room: Array, sizes: tuple[int, int, int, int]
-) -> None:
+def _winograd_weight(x: Array, y: Array, w: Array, plan: Plan, room: Array, sizes: tuple[int, int, int, int]) -> None:
     threads, parts = len(room), len(w)
     c_blocks = (plan.channels + plan.block_c - 1) // plan.block_c
     k_blocks = (plan.outputs + plan.block_k - 1) // plan.block_k
