@@ -167,8 +167,8 @@ CONVOLUTIONS: dict[str, tuple[Window, tuple, tuple, int, int, int, int]] = {
 }
 
 
-#: Winograd's algorithm multiplies by numbers up to 8 and 5 and subtracts: the root mean square of its rounding errors, at
-#: the worst of 4 × 4 outputs, is that of the direct sum times Π_axes √(Σ_p A²_ip · Σ_r G²_pr · Σ_s B²_ps / 3) = 31.
+#: Winograd's algorithm multiplies by numbers up to 8 and 5 and subtracts: the root mean square of its rounding errors,
+#: at the worst of 4 × 4 outputs, is that of the direct sum times Π_axes √(Σ_p A²_ip · Σ_r G²_pr · Σ_s B²_ps / 3) = 31.
 WINOGRAD_GROWTH = 32.0
 
 

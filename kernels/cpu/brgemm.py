@@ -8,9 +8,9 @@ channels, rows: neighbouring pixels; no im2col), its adjoint in the image, its a
 pixels, rows: channels), and the 36 products of Winograd's algorithm. This is the "single building block" of Georganas
 et al. 2020 (doi 10.1109/IPDPS47924.2020.00032).
 
-*Cost.* For every k, a tile of h rows and 2 vectors loads 2 vectors and h numbers for 2·h fused multiply-adds. Those take
-h cycles on a core that starts two a cycle and finishes each after four, if h is at least 4; loads take less. So the
-product runs at the core's peak as long as A and B come from its caches. B may be read in any order; C is written once.
+*Cost.* For every k, a tile of h rows and 2 vectors loads 2 vectors and h numbers for 2·h fused multiply-adds. On a core
+that starts two a cycle and finishes each after four, those take h cycles if h is at least 4; the loads take less. So
+the product runs at the core's peak as long as A and B come from its caches. C is written once.
 
 The addend D is what C starts from: C itself (to accumulate), one row for all (a bias: its row stride is 0), or nothing.
 

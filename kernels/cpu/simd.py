@@ -6,8 +6,8 @@ machine's width. A kernel whose speed must not hang on that says what it wants:
     a, b = load(x, i), load(x, i + lanes)      # two registers full of x
     store(y, i, 4.0 * a - b)                   # two instructions on all lanes
 
-Arrays are contiguous; positions count elements of their flat memory. `load_first` and `store_first` touch only the first
-``count`` lanes, for rows whose length is no multiple of the vector's. Products and sums contract to fused ones.
+Arrays are contiguous; positions count elements of their flat memory. `load_first` and `store_first` touch only the
+first ``count`` lanes, for rows whose length is no multiple of the vector's. Products and sums contract to fused ones.
 """
 
 import operator
@@ -50,7 +50,7 @@ def lanes(itemsize: int) -> int:
 # --- the type --------------------------------------------------------------------------------------------------------
 
 
-class Vector(types.Type):
+class Vector(types.Type):  # type: ignore[misc]  # Numba has no type hints
     """Numba's type of a register full of ``dtype``."""
 
     def __init__(self, dtype: Any):
@@ -59,7 +59,7 @@ class Vector(types.Type):
 
 
 @register_model(Vector)
-class _VectorModel(models.PrimitiveModel):
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, kind: Vector):
         super().__init__(manager, kind, llvm_vector(manager.lookup(kind.dtype).get_data_type(), kind.dtype))
 
@@ -206,7 +206,7 @@ def _alignment(vector: ir.VectorType) -> ir.Constant:
 # --- arithmetic ------------------------------------------------------------------------------------------------------
 
 
-class _Arithmetic(AbstractTemplate):
+class _Arithmetic(AbstractTemplate):  # type: ignore[misc]
     """Vector ∘ Vector, number ∘ Vector: a number stands on all lanes."""
 
     def generic(self, arguments: Any, keywords: Any) -> Any:

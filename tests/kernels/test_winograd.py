@@ -108,7 +108,7 @@ def test_reads_and_writes_views_of_channels():
             np.testing.assert_array_equal(actual, expected)
 
 
-# Root mean square of the error over that of the result, in units of eps: what README's and winograd.py's figures rest on.
+# Root mean square of the error over that of the result, in units of eps.
 @pytest.mark.parametrize("channels", [8, 32, 128, 512])
 def test_rounding_errors_by_depth(channels):
     """Winograd's errors grow with the depth no faster than the direct sum's, and are at most 12 times as large.

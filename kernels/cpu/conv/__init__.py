@@ -1,7 +1,7 @@
 """Convolution, its adjoint in the image and its adjoint in the weight: which algorithm computes them.
 
-`direct` and `direct_weight` follow the definition and take any geometry. `winograd` and `winograd_weight` need a quarter
-of the multiplications and take 3 × 3 kernels of stride 1. `choose` decides.
+`direct` and `direct_weight` follow the definition and take any geometry. `winograd` and `winograd_weight` need a
+quarter of the multiplications and take 3 × 3 kernels of stride 1. `choose` decides.
 """
 
 from minifcn.kernels.contract import Array

@@ -6,13 +6,14 @@ and the input channels its depth (they lie side by side in memory), a panel of o
     y[n, i, j, k] = Σ_r Σ_(t,c)  x[n, i·s + r·d, j·s + t·d, c] · w[r, t, c, k]
 
 *Adjoint in x* (transposed convolution). Pixel (i, j) of the image receives from the taps for which i + p − r·d is a
-multiple of s, and likewise in j. Those are the same for all pixels with the same (i mod s, j mod s): s² *phases*, each a
-convolution of stride 1 with some of the taps, whose results interlace. No zeros are multiplied, nothing is scattered.
+multiple of s, and likewise in j. Those are the same for all pixels with the same (i mod s, j mod s): s² *phases*, each
+a convolution of stride 1 with some of the taps, whose results interlace. No zeros are multiplied, nothing is scattered.
 
 *Cost.* One multiplication a tap, pair of channels and result. A few rows of the image stay in the second-level cache
 while all panels pass; the image is copied into a zero border if there is padding, the weight into panels.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ _LEAST_PIXELS = 56  # in a row of the product; shorter rows are joined where geo
 
 
 class Phase(NamedTuple):
-    """Pixels first, first + step, ... of the result, along one axis: the taps that reach them, ascending in the image."""
+    """Pixels first, first + step, ... of the result, on one axis: the taps that reach them, ascending in the image."""
 
     first: int
     taps: list[int]
@@ -102,8 +103,10 @@ def _correlate(
     depth = x.shape[3] // groups
     before, after = _reach(phases, stride, step, x.shape[1:3], out.shape[1:3])
     padded = with_border(x, before, after)
-    _, height, width, C = padded.shape
-    taps, order, table = [], [], []
+    width, C = padded.shape[2:]
+    taps: list[Pair] = []
+    order: list[int] = []
+    table: list[tuple[int, ...]] = []
     for rows in phases[0]:
         for columns in phases[1]:
             begin, merged = len(taps), _is_run(columns.source) and groups == 1
@@ -132,7 +135,7 @@ def _correlate(
 
 def _is_run(source: list[int]) -> bool:
     """Whether the taps read neighbouring pixels."""
-    return all(b - a == 1 for a, b in zip(source, source[1:], strict=False))
+    return all(b - a == 1 for a, b in itertools.pairwise(source))
 
 
 def _reach(
@@ -149,7 +152,7 @@ def _reach(
 
 
 def with_border(x: Array, before: Pair, size: Pair) -> Array:
-    """(N, H, W, C) -> contiguous (N, *size, C) that begins ``before`` the image, zero outside; x itself if it can be."""
+    """(N, H, W, C) -> contiguous (N, *size, C) that begins ``before`` the image, zero outside; x itself if possible."""
     N, H, W, C = x.shape
     x = contiguous(x)
     if before == (0, 0) and size[0] <= H and size[1] <= W:

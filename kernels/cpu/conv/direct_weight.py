@@ -1,7 +1,7 @@
 """The gradient to the weight as its definition says: any geometry, on the one micro-kernel.
 
-For one row of the kernel, its columns and the input channels (which lie side by side in memory) are rows of the product,
-output channels its columns, rows of the image its batch and their pixels its depth:
+For one row of the kernel, its columns and the input channels (which lie side by side in memory) are rows of the
+product, output channels its columns, rows of the image its batch and their pixels its depth:
 
     w[r, (t, c), k] = Σ_(n,i) Σ_j  x[n, i·s + r·d, j·s + t·d, c] · y[n, i, j, k]
 
@@ -86,8 +86,8 @@ def _correlate_weight(
 
 @helper
 def _tap(
-    length: int, pixels: int, image: Array, start_a: int, a: Array, step_x: int, y: Array, start_b: int, b: Array, K: int,
-    sums: Array, to: int, columns: int, add: bool, vector: int,
+    length: int, pixels: int, image: Array, start_a: int, a: Array, step_x: int, y: Array, start_b: int, b: Array,
+    K: int, sums: Array, to: int, columns: int, add: bool, vector: int,
 ) -> None:  # fmt: skip
     """Add to the gradient of one tap of one group what some rows give."""
     j = 0

@@ -1,8 +1,8 @@
 """Where Winograd's tiles lie, and how one is read, whether or not it reaches over the border.
 
-The result (rows × columns) is cut into tiles of 4 × 4, counted image by image and row by row; each reads 6 × 6 pixels of
-the padded image. A tile that reaches beyond either is completed with zeros in a small ``patch``: no padded copy of the
-whole image is made.
+The result (rows × columns) is cut into tiles of 4 × 4, counted image by image and row by row; each reads 6 × 6 pixels
+of the padded image. A tile that reaches beyond either is completed with zeros in a small ``patch``: no padded copy of
+the whole image is made.
 """
 
 from typing import NamedTuple
@@ -45,11 +45,9 @@ class Plan(NamedTuple):
     @staticmethod
     def of(x: Array, y: Array, padding: tuple[int, int], block_c: int, block_k: int, vector: int) -> "Plan":
         """The plan for images x and results y, both `pixelwise`."""
-        (image_x, row_x, pixel_x), (image_y, row_y, pixel_y) = (
-            (s // a.itemsize for s in a.strides[:3]) for a in (x, y)
-        )
-        return Plan(
-            *x.shape, image_x, row_x, pixel_x, *y.shape[1:], image_y, row_y, pixel_y, *padding, block_c, block_k, vector
+        strides_x, strides_y = ([s // a.itemsize for s in a.strides[:3]] for a in (x, y))
+        return Plan._make(
+            (*x.shape, *strides_x, *y.shape[1:], *strides_y, *padding, block_c, block_k, vector),
         )
 
 

@@ -1,6 +1,7 @@
 """Winograd's F(4×4, 3×3): the four small matrices, as sums of vectors, and what they do to tiles.
 
-Four outputs of a 3-tap correlation of six inputs need 12 multiplications, or 6 (Winograd 1980; Lavin & Gray 2016, §4.3):
+Four outputs of a correlation of six inputs with three taps need 12 multiplications, or 6 (Winograd 1980; Lavin & Gray
+2016, §4.3):
 
     y = Aᵀ [(G w) ⊙ (Bᵀ d)],   and in two dimensions   Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ d B)] A:   36 instead of 144.
 
@@ -190,7 +191,7 @@ def transform_output(
     first: bool,
     rectified: bool,
 ) -> None:
-    """Aᵀ m A, a 4 × 4 tile of the result: plus the bias if it is the ``first`` sum to arrive, else plus what is there."""
+    """Aᵀ m A, a 4 × 4 tile of the result: plus the bias if it is the ``first`` sum to arrive, else what is there."""
     c0, c1 = _product_column(m, at_m, step), _product_column(m, at_m + step, step)
     c2, c3 = _product_column(m, at_m + 2 * step, step), _product_column(m, at_m + 3 * step, step)
     c4, c5 = _product_column(m, at_m + 4 * step, step), _product_column(m, at_m + 5 * step, step)

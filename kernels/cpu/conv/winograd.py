@@ -6,8 +6,8 @@ With the matrices of `transforms`, for every tile and each of its 36 places p,
     V_p[tile, c] = (Bᵀ d B)_p,   U_p[c, k] = (G w Gᵀ)_p,   M_p = V_p U_p  (a product of matrices),   Y = Aᵀ M A.
 
 *Cost.* 36 multiplications for a tile, a pair of channels and 16 results: a quarter of the direct sum's 144. Beside the
-36 K / 32 cycles that the products of a tile and an input channel take (two vectors of 16 numbers a cycle), its transform
-takes some 6 to 12, mostly to move 36 numbers through the caches.
+36 K / 32 cycles that the products of a tile and an input channel take (two vectors of 16 numbers a cycle), its
+transform takes some 12, mostly to move 36 numbers through the caches; an output channel likewise.
 
 *Order.* A block of U (up to 128 input channels times 64 outputs) stays in the second-level cache while tiles stream
 past, 28 at a time: V and M never leave that cache. More input channels come in further rounds, which add to Y. So the
@@ -114,9 +114,9 @@ def _transform_block(weight: Array, first: int, tap: int, row: int, cs: int, ks:
     step = wide * cs + GAP
     for i in range(cs):
         at = first + i * row
-        for place in range(9):  # rows lie too far apart for the processor to see them coming
+        for t in range(9):  # rows lie too far apart for the processor to see them coming
             for j in range(0, ks, vector):
-                prefetch(weight, at + 4 * row + place * tap + j)
+                prefetch(weight, at + 4 * row + t * tap + j)
         for j in range(0, ks, vector):
             panel = j // (2 * vector) * 2 * vector
             to = panel * cs + i * min(2 * vector, wide - panel) + j - panel
@@ -148,7 +148,8 @@ def _multiply(v: Array, u: Array, m: Array, count: int, cs: int, ks: int, vector
 
 @helper
 def _write_output(
-    m: Array, t: int, bias: Array, plan: Plan, tile: int, k: int, ks: int, first: bool, relu: bool, patch: Array, y: Array
+    m: Array, t: int, bias: Array, plan: Plan, tile: int, k: int, ks: int, first: bool, relu: bool, patch: Array,
+    y: Array,
 ) -> None:  # fmt: skip
     """Y for one tile; what lies beyond the result stays in the patch."""
     n, i, j = place(plan, tile)
