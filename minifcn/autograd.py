@@ -116,6 +116,9 @@ class Operation:
 
     #: The output shares memory with the first input, so a change of one is a change of the other.
     is_view = False
+    #: The output can be computed again from what is saved, by `recompute`, as cheaply as it is read: so other
+    #: operations need not keep it.
+    recomputes = False
     device: str
     #: Where the output lives, if not where the inputs do.
     output_device: str | None = None
@@ -138,6 +141,10 @@ class Operation:
         A gradient may have the broadcast shape of its input: broadcasting is undone by the caller.
         """
         raise NotImplementedError(f"{type(self).__name__}.backward")
+
+    def recompute(self) -> Any:
+        """The output's array once more, the same bits; for operations that say they can."""
+        raise NotImplementedError(f"{type(self).__name__}.recompute")
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Apply to Tensors and, unless nothing needs a gradient, record the application."""

@@ -1,4 +1,8 @@
-"""Arrays that an operation keeps for its backward, and the proof that they are still what they were."""
+"""Arrays that an operation keeps for its backward, and the proof that they are still what they were.
+
+An input that its maker can compute again at the cost of reading it (see `Operation.recomputes`) is not kept at all, but
+made anew when backward asks for it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ _EXACT = 4096
 class Saved(NamedTuple):
     """An array kept for backward: where it came from, and how it looked."""
 
-    array: Any
+    array: Any  # None if the operation that made it computes it again
     owner: Tensor | None  # a shell (no array) of the input or output that it belongs to; a leaf itself; None: to no one
     is_output: bool
     version: int
@@ -34,23 +38,28 @@ class Saved(NamedTuple):
             if tensor._data is array:
                 is_output = tensor is result
                 owner = tensor if tensor.operation is None and not is_output else tensor.shell()
-                return Saved(array, owner, is_output, tensor.version, _sample(array))
+                # Once changed in place, it is no longer what its maker would compute.
+                again = not is_output and tensor.version == 0 and tensor.operation and tensor.operation.recomputes
+                return Saved(None if again else array, owner, is_output, tensor.version, _sample(array))
         return Saved(array, None, False, 0, _sample(array))
 
     def restore(self, operation: Operation) -> Tensor:
         """The array as a Tensor in its old place in the graph, if it is still what it was."""
+        array = self.array
+        if array is None:
+            array = cast("Operation", cast(Tensor, self.owner).operation).recompute()
         version = self.owner.version if self.owner is not None else 0
-        if self.version != version or self.sample != _sample(self.array):
+        if self.version != version or self.sample != _sample(array):
             raise RuntimeError(
-                f"backward of {type(operation).__name__} needs an array of shape {tuple(self.array.shape)} that was "
+                f"backward of {type(operation).__name__} needs an array of shape {tuple(array.shape)} that was "
                 "changed in place after it was saved; make a new tensor instead (x = x + 1, not x[...] = x + 1), or "
                 "change it after the backward pass"
             )
         if self.owner is None:
-            return Tensor(self.array, device=operation.device)
+            return Tensor(array, device=operation.device)
         if self.owner.operation is None and not self.is_output:
             return self.owner
-        restored = Tensor(self.array, device=self.owner.device)
+        restored = Tensor(array, device=self.owner.device)
         restored.set_operation(operation if self.is_output else cast("Operation", self.owner.operation))
         return restored
 

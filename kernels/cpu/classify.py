@@ -8,9 +8,10 @@ import numpy as np
 from numba import prange
 
 from minifcn.kernels.contract import Array
+from minifcn.kernels.cpu.copying import contiguous
 from minifcn.kernels.cpu.exponential import exp, log
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import contiguous, empty_like
+from minifcn.kernels.cpu.memory import empty_like
 
 _ROWS = 1024  # rows that a thread takes at a time; fixed, so that the order of the sum is
 

@@ -207,16 +207,6 @@ def empty_like(x: Array) -> Array:
     return empty(x.shape, x.dtype)
 
 
-def contiguous(x: Array) -> Array:
-    """``x`` itself if it is C-contiguous, else a copy that is."""
-    x = np.asarray(x)
-    if x.flags.c_contiguous:
-        return x
-    y = empty_like(x)
-    y[...] = x
-    return y
-
-
 def zeros(shape: int | tuple[int, ...] | list[int], dtype: Any) -> Array:
     """A new array of zeros."""
     array = empty(shape, dtype)

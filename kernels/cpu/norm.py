@@ -8,8 +8,9 @@ import numpy as np
 from numba import prange
 
 from minifcn.kernels.contract import Array
+from minifcn.kernels.cpu.copying import contiguous
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import contiguous, empty_like
+from minifcn.kernels.cpu.memory import empty_like
 from minifcn.kernels.cpu.runs import Split, add_runs, block_count, block_of, fold, split, spread
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from numba import prange
 
 from minifcn.kernels.contract import Array
+from minifcn.kernels.cpu.copying import contiguous
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import contiguous, empty, zeros
+from minifcn.kernels.cpu.memory import empty, zeros
 from minifcn.kernels.shapes import Pair, Window
 
 _PAIRS = Window((2, 2), (2, 2))

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from minifcn.kernels.contract import Array
-from minifcn.kernels.cpu.memory import contiguous, empty
+from minifcn.kernels.cpu.copying import contiguous
+from minifcn.kernels.cpu.memory import empty
 from minifcn.kernels.cpu.runs import sum_pixels, sum_rows
 
 _MANY = 2**14  # numbers: below, a pass over the array costs less than to wake the threads

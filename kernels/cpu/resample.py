@@ -5,8 +5,9 @@ from numba import prange
 
 from minifcn.kernels.axismap import AxisMap
 from minifcn.kernels.contract import Array
+from minifcn.kernels.cpu.copying import contiguous
 from minifcn.kernels.cpu.jit import kernel
-from minifcn.kernels.cpu.memory import contiguous, empty
+from minifcn.kernels.cpu.memory import empty
 
 
 def resample2d(x: Array, rows: AxisMap, columns: AxisMap) -> Array:

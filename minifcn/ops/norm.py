@@ -1,4 +1,9 @@
-"""Batch normalisation, optionally with the ReLU that follows it, in one pass over memory."""
+"""Batch normalisation, optionally with the ReLU that follows it, in one pass over memory.
+
+Its output is what the next convolution reads, in backward, too. But its input has to be kept anyway, and gives the
+output back in one pass: so networks keep one map for each convolution, not two (as in-place activated batch norm of
+Rota Bulò et al. 2018 does, there by inverting the activation).
+"""
 
 from typing import Any
 
@@ -11,6 +16,8 @@ from minifcn.tensor import Tensor
 class BatchNorm(KernelOperation):
     """x̂ = (x − mean) / std, y = weight · x̂ + bias, per channel; in ``training``, mean and std are those of x."""
 
+    recomputes = True
+
     def __init__(self, mean: Any, inverse_std: Any, relu: bool, training: bool, eps: float):
         self._constants = mean, inverse_std
         self.relu, self.training, self.eps = relu, training, eps
@@ -19,6 +26,10 @@ class BatchNorm(KernelOperation):
         mean, inverse_std = self._constants
         del self._constants  # from here on `saved` holds them: in evaluation, the mean is the running one's own array
         self.save(x, weight, bias, mean, inverse_std)
+        return self.kernels.batch_norm(x, mean, inverse_std, weight, bias, self.relu)
+
+    def recompute(self) -> Any:
+        x, weight, bias, mean, inverse_std = (saved.data for saved in self.saved)
         return self.kernels.batch_norm(x, mean, inverse_std, weight, bias, self.relu)
 
     def backward(self, gradient: Tensor) -> Gradients:

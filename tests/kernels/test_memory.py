@@ -140,14 +140,6 @@ def test_an_array_that_is_too_large_is_an_error_that_says_what_is_in_use():
         memory.empty((2**25, 2**25), np.uint8)
 
 
-def test_contiguous_copies_only_what_is_not():
-    x = np.arange(12.0).reshape(3, 4)
-    assert memory.contiguous(x) is x
-    y = memory.contiguous(x.T)
-    assert y.flags.c_contiguous
-    np.testing.assert_array_equal(y, x.T)
-
-
 def test_poison_fills_new_arrays():
     with memory.poison():
         for shape in (3, SMALL):

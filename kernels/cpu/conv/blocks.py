@@ -1,11 +1,8 @@
-"""How arrays and channels are cut for kernels that work on flat memory."""
-
-import numpy as np
+"""How channels are cut into blocks, and which arrays can be read pixel by pixel where they lie."""
 
 from minifcn.kernels.contract import Array
+from minifcn.kernels.cpu.copying import contiguous
 from minifcn.kernels.cpu.jit import helper
-from minifcn.kernels.cpu.memory import contiguous
-from minifcn.kernels.cpu.simd import load, load_first, store, store_first
 
 
 def even_block(length: int, most: int) -> int:
@@ -18,16 +15,6 @@ def even_block(length: int, most: int) -> int:
     return min(length, -(even // -16) * 16)
 
 
-def flat(x: Array) -> Array:
-    """The memory from the first number of x, whose strides are positive, to the last, as one row."""
-    span = 1 + sum((n - 1) * (s // x.itemsize) for n, s in zip(x.shape, x.strides, strict=True))
-    return np.ndarray((span,), x.dtype, x, strides=(x.itemsize,)) if x.flags.c_contiguous else _spanned(x, span)
-
-
-def _spanned(x: Array, span: int) -> Array:
-    return np.lib.stride_tricks.as_strided(x, (span,), (x.itemsize,))
-
-
 def pixelwise(x: Array) -> Array:
     """x (N, H, W, C), copied unless the channels of a pixel lie side by side; pixels may lie apart."""
     apart = all(s >= 0 and s % x.itemsize == 0 for s in x.strides)
@@ -38,13 +25,3 @@ def pixelwise(x: Array) -> Array:
 def whole_vectors(count: int, vector: int) -> int:
     """``count`` rounded up to a multiple of ``vector``."""
     return (count + vector - 1) // vector * vector
-
-
-@helper
-def copy_channels(source: Array, at: int, count: int, vector: int, target: Array, to: int) -> None:
-    """target[to :] = source[at :], ``count`` numbers."""
-    rest = count % vector
-    for k in range(0, count - rest, vector):
-        store(target, to + k, load(source, at + k))
-    if rest:
-        store_first(target, to + count - rest, load_first(source, at + count - rest, rest), rest)

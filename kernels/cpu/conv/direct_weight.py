@@ -14,14 +14,16 @@ from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2, brgemm_part
+from minifcn.kernels.cpu.conv.blocks import pixelwise
 from minifcn.kernels.cpu.conv.direct import with_border
+from minifcn.kernels.cpu.copying import memory_of
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import contiguous, empty
+from minifcn.kernels.cpu.memory import empty
 from minifcn.kernels.cpu.simd import lanes
 from minifcn.kernels.cpu.threads import get_num_threads
 from minifcn.kernels.shapes import Window
 
-_BLOCK_BYTES = 2**18  # rows of x and y that stay in the second-level cache while all taps pass
+_BLOCK_PIXELS = 192  # of y: as many as, two vectors of channels each, stay in the first-level cache for all rows of w
 
 
 def direct_weight(x: Array, y: Array, window: Window, groups: int) -> Array:
@@ -29,19 +31,20 @@ def direct_weight(x: Array, y: Array, window: Window, groups: int) -> Array:
     N, P, Q, K = y.shape
     (kh, kw), stride, padding, dilation = window
     channels = x.shape[3] // groups
-    padded = with_border(x, padding, _read_size(window, P, Q))
-    _, height, width, C = padded.shape
-    merged = dilation[1] == 1 and groups == 1  # a row of the kernel reads one run of numbers
+    x, y = with_border(x, padding, _read_size(window, P, Q)), pixelwise(y)
+    image_x, row_x, pixel_x = (s // x.itemsize for s in x.strides[:3])
+    image_y, row_y, pixel_y = (s // x.itemsize for s in y.strides[:3])
+    merged = dilation[1] == 1 and groups == 1 and pixel_x == channels  # a row of the kernel reads one run of numbers
     tap_rows = [(r, 0) for r in range(kh)] if merged else list(np.ndindex(kh, kw))
-    taps = np.array([(r * dilation[0] * width + t * dilation[1]) * C for r, t in tap_rows], np.int64)
+    taps = np.array([r * dilation[0] * row_x + t * dilation[1] * pixel_x for r, t in tap_rows], np.int64)
     length = kw * channels if merged else channels
     n, i = (grid.ravel() for grid in np.mgrid[:N, :P])
     parts = min(get_num_threads(), len(n))
-    block = max(1, _BLOCK_BYTES // max(1, Q * (C * stride[1] + K) * x.itemsize))
+    block = max(1, _BLOCK_PIXELS // Q)
     sums = empty((parts, len(taps), length, K), x.dtype)
     _correlate_weight(
-        padded.reshape(-1), (n * height + i * stride[0]) * width * C, taps, C * stride[1],
-        contiguous(y).reshape(-1), (n * P + i) * Q * K, Q, groups, block, lanes(x.itemsize),
+        memory_of(x), n * image_x + i * stride[0] * row_x, taps, pixel_x * stride[1],
+        memory_of(y), n * image_y + i * row_y, pixel_y, Q, groups, block, lanes(x.itemsize),
         sums.reshape(-1), sums,
     )  # fmt: skip
     total = sums[0] if parts == 1 else np.add.reduce(sums, axis=0, out=empty(sums.shape[1:], sums.dtype))
@@ -62,9 +65,10 @@ def _correlate_weight(
     step_x: int,  # between neighbouring pixels
     y: Array,  # flat
     row_y: Array,  # (rows,): where each row begins in it
+    step_y: int,
     pixels: int,
     groups: int,
-    block: int,  # rows at a time, few enough to stay in the second-level cache
+    block: int,  # rows at a time
     vector: int,
     flat: Array,  # the same memory as sums
     sums: Array,  # (parts, taps, length, K)
@@ -79,34 +83,34 @@ def _correlate_weight(
                 for g in range(groups):
                     columns = K // groups
                     _tap(
-                        length, pixels, image, taps[t] + g * length, a, step_x, y, g * columns, b, K,
-                        flat, (part * count + t) * length * K + g * columns, columns, begin > first, vector,
+                        length, pixels, image, taps[t] + g * length, a, step_x, y, g * columns, b, step_y,
+                        flat, (part * count + t) * length * K + g * columns, K, columns, begin > first, vector,
                     )  # fmt: skip
 
 
 @helper
 def _tap(
     length: int, pixels: int, image: Array, start_a: int, a: Array, step_x: int, y: Array, start_b: int, b: Array,
-    K: int, sums: Array, to: int, columns: int, add: bool, vector: int,
+    step_y: int, sums: Array, to: int, K: int, columns: int, add: bool, vector: int,
 ) -> None:  # fmt: skip
     """Add to the gradient of one tap of one group what some rows give."""
     j = 0
     while j < columns:
         if columns - j >= 2 * vector:
             brgemm2(
-                length, pixels, image, start_a, a, 1, step_x, y, start_b + j, b, K,
+                length, pixels, image, start_a, a, 1, step_x, y, start_b + j, b, step_y,
                 sums, to + j, K, sums, to + j, K, add, False, 0,
             )  # fmt: skip
             j += 2 * vector
         elif columns - j >= vector:
             brgemm1(
-                length, pixels, image, start_a, a, 1, step_x, y, start_b + j, b, K,
+                length, pixels, image, start_a, a, 1, step_x, y, start_b + j, b, step_y,
                 sums, to + j, K, sums, to + j, K, add, False, 0,
             )  # fmt: skip
             j += vector
         else:
             brgemm_part(
-                length, pixels, image, start_a, a, 1, step_x, y, start_b + j, b, K,
+                length, pixels, image, start_a, a, 1, step_x, y, start_b + j, b, step_y,
                 sums, to + j, K, sums, to + j, K, add, False, columns - j,
             )  # fmt: skip
             j = columns

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import TILE_ROWS
-from minifcn.kernels.cpu.conv.blocks import copy_channels, whole_vectors
+from minifcn.kernels.cpu.conv.blocks import whole_vectors
 from minifcn.kernels.cpu.conv.transforms import transform_gradient, transform_input
+from minifcn.kernels.cpu.copying import copy_numbers
 from minifcn.kernels.cpu.jit import helper
 
 #: Tiles that are transformed before their products are taken: whole tiles of the micro-kernel.
@@ -76,7 +77,7 @@ def read_input(x: Array, plan: Plan, tile: int, c: int, count: int, patch: Array
         for r in range(6):
             for s in range(6):
                 if 0 <= i + r < plan.height and 0 <= j + s < plan.width:
-                    copy_channels(x, at + r * row + s * pixel, count, plan.vector, patch, (6 * r + s) * wide)
+                    copy_numbers(x, at + r * row + s * pixel, count, plan.vector, patch, (6 * r + s) * wide)
                 else:
                     patch[(6 * r + s) * wide : (6 * r + s + 1) * wide] = 0.0
         source, at, row, pixel = patch, 0, 6 * wide, wide
@@ -100,7 +101,7 @@ def read_gradient(
         for r in range(4):
             for s in range(4):
                 if i + r < plan.rows and j + s < plan.columns:
-                    copy_channels(y, at + r * row + s * pixel, count, plan.vector, patch, (4 * r + s) * wide)
+                    copy_numbers(y, at + r * row + s * pixel, count, plan.vector, patch, (4 * r + s) * wide)
                 else:
                     patch[(4 * r + s) * wide : (4 * r + s + 1) * wide] = 0.0
         source, at, row, pixel = patch, 0, 4 * wide, wide

@@ -27,11 +27,12 @@ from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2
-from minifcn.kernels.cpu.conv.blocks import copy_channels, even_block, flat, pixelwise, whole_vectors
+from minifcn.kernels.cpu.conv.blocks import even_block, pixelwise, whole_vectors
 from minifcn.kernels.cpu.conv.tiles import GAP, TILES, Plan, count_tiles, place, read_input
 from minifcn.kernels.cpu.conv.transforms import transform_output, transform_weight
+from minifcn.kernels.cpu.copying import contiguous, copy_numbers, memory_of
 from minifcn.kernels.cpu.jit import helper, kernel
-from minifcn.kernels.cpu.memory import contiguous, empty
+from minifcn.kernels.cpu.memory import empty
 from minifcn.kernels.cpu.simd import lanes, load, load_first, prefetch
 from minifcn.kernels.cpu.threads import get_num_threads
 from minifcn.kernels.shapes import Pair
@@ -54,7 +55,9 @@ def winograd(
     sizes = (36 * (c * k + GAP), 36 * (TILES * c + GAP), 36 * (TILES * k + GAP), 36 * max(c, k), 9 * c * k)
     room = empty((threads, sum(sizes)), x.dtype)
     bias = np.zeros(K, x.dtype) if bias is None else contiguous(bias)
-    _winograd(flat(x), contiguous(weight).reshape(-1), bias, flat(y), plan, relu, transposed, parts, room, sizes)
+    _winograd(
+        memory_of(x), contiguous(weight).reshape(-1), bias, memory_of(y), plan, relu, transposed, parts, room, sizes
+    )
     return y
 
 
@@ -164,7 +167,7 @@ def _write_output(
         if not first:
             for r in range(rows):
                 for s in range(columns):
-                    copy_channels(y, at + r * row + s * pixel, ks, plan.vector, patch, (4 * r + s) * wide)
+                    copy_numbers(y, at + r * row + s * pixel, ks, plan.vector, patch, (4 * r + s) * wide)
     for q in range(0, ks - rest, plan.vector):
         add = load(bias, k + q)
         transform_output(m, t * wide + q, step, target, to + q, row_t, pixel_t, None, add, first, relu)
@@ -175,4 +178,4 @@ def _write_output(
     if partial:
         for r in range(rows):
             for s in range(columns):
-                copy_channels(patch, (4 * r + s) * wide, ks, plan.vector, y, at + r * row + s * pixel)
+                copy_numbers(patch, (4 * r + s) * wide, ks, plan.vector, y, at + r * row + s * pixel)

@@ -18,9 +18,10 @@ from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2
-from minifcn.kernels.cpu.conv.blocks import even_block, flat, pixelwise, whole_vectors
+from minifcn.kernels.cpu.conv.blocks import even_block, pixelwise, whole_vectors
 from minifcn.kernels.cpu.conv.tiles import GAP, TILES, Plan, count_tiles, read_gradient, read_input
 from minifcn.kernels.cpu.conv.transforms import transform_sums
+from minifcn.kernels.cpu.copying import memory_of
 from minifcn.kernels.cpu.jit import helper, kernel
 from minifcn.kernels.cpu.memory import empty
 from minifcn.kernels.cpu.simd import lanes
@@ -42,7 +43,7 @@ def winograd_weight(x: Array, y: Array, padding: Pair) -> Array:
     sizes = (36 * (c * k + GAP), 36 * (TILES * c + GAP), 36 * (TILES * k + GAP), 36 * max(c, k))
     room = empty((threads, sum(sizes)), x.dtype)
     sums = empty((parts, 3, 3, C, K), x.dtype)
-    _winograd_weight(flat(x), flat(y), sums.reshape(parts, -1), plan, room, sizes)
+    _winograd_weight(memory_of(x), memory_of(y), sums.reshape(parts, -1), plan, room, sizes)
     return sums[0] if parts == 1 else np.add.reduce(sums, axis=0, out=empty(sums.shape[1:], sums.dtype))
 
 
