@@ -135,6 +135,9 @@ class _Emitter:
         # Stack slots to write the sums down in: LLVM turns them into registers.
         tile = [[cgutils.alloca_once(builder, self.vector) for _ in range(self.vectors)] for _ in rows_c]
         self._begin(tile, first_row)
+        for row in rows_c:
+            for j in range(self.vectors):
+                simd.ask_to_write(builder, self._vector_at(row, j))
         with cgutils.for_range(builder, self.taps) as tap:
             offset_a, offset_b = (
                 builder.load(builder.gep(argument[name], [tap.index])) for name in ("offset_a", "offset_b")

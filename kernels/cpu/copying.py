@@ -50,6 +50,8 @@ def add(a: Array, b: Array) -> Array | None:
 
 def memory_of(x: Array) -> Array:
     """The memory from the first number of x, whose strides are not negative, to the last, as one row."""
+    if x.flags.c_contiguous:
+        return x.reshape(-1)
     length = 1 + sum((n - 1) * (s // x.itemsize) for n, s in zip(x.shape, x.strides, strict=True))
     return np.lib.stride_tricks.as_strided(x, (length,), (x.itemsize,))
 

@@ -148,6 +148,14 @@ def _pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     return builder.bitcast(builder.gep(array.data, [arguments[1]]), vector.as_pointer())
 
 
+def ask_to_write(builder: Any, pointer: Any) -> None:
+    """Ask for the cache line at ``pointer``, which is going to be written to."""
+    pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, _INDEX, _INDEX, _INDEX])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [pointer, _INDEX(1), _INDEX(3), _INDEX(1)])
+
+
 def first_lanes(builder: Any, vector: ir.VectorType, count: Any) -> Any:
     """The mask of a vector's first ``count`` lanes."""
     numbers = ir.Constant(ir.VectorType(_INDEX, vector.count), list(range(vector.count)))

@@ -17,6 +17,8 @@ def even_block(length: int, most: int) -> int:
 
 def pixelwise(x: Array) -> Array:
     """x (N, H, W, C), copied unless the channels of a pixel lie side by side; pixels may lie apart."""
+    if x.flags.c_contiguous:
+        return x
     apart = all(s >= 0 and s % x.itemsize == 0 for s in x.strides)
     return x if apart and (x.strides[3] == x.itemsize or x.shape[3] == 1) else contiguous(x)
 

@@ -14,80 +14,26 @@ a border, it copies the rows that those read into memory of its own, with zeros 
 cache while all panels pass. A panel passes in *pieces* that stay in the first-level cache while all the rows use them.
 """
 
-import itertools
-from typing import NamedTuple
-
 import numpy as np
 from numba import prange
 
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2, brgemm_part
 from minifcn.kernels.cpu.conv.blocks import pixelwise
+from minifcn.kernels.cpu.conv.geometry import Plan, prepare
 from minifcn.kernels.cpu.copying import contiguous, copy_numbers, memory_of
 from minifcn.kernels.cpu.jit import helper, kernel
 from minifcn.kernels.cpu.memory import empty
-from minifcn.kernels.cpu.simd import lanes
 from minifcn.kernels.cpu.threads import get_num_threads
 from minifcn.kernels.shapes import Pair, Window
 
-_BLOCK_BYTES = 2**18  # input rows that one task keeps in the second-level cache while it goes through the panels
-_PIECE_BYTES = 24 * 2**10  # of a panel: half of a first-level cache
 _LEAST_PIXELS = 56  # in a row of the product; shorter rows are joined where geometry allows
-
-
-class Phase(NamedTuple):
-    """Pixels first, first + step, ... of the result, on one axis: the taps that reach them, ascending in the image."""
-
-    first: int
-    taps: list[int]
-    source: list[int]  # where each tap reads for the first pixel, relative to the image; maybe outside
-
-
-class Piece(NamedTuple):
-    """Some taps of a phase, or some of the depth of one tap."""
-
-    first: int  # of the taps
-    last: int  # behind the last
-    depth: int
-    shift: int  # where in the tap's depth the piece begins
-    begins: bool  # the phase: add the bias
-    ends: bool  # the phase: rectify
-    top: int  # the phase's first row of the result
-    left: int
-
-
-class Plan(NamedTuple):
-    """How rows of the image become rows of the result; strides count numbers."""
-
-    image_x: int  # from image to image of x
-    row_x: int
-    pixel_x: int
-    before_rows: int  # that are read before the image begins
-    before_columns: int
-    width: int  # columns that are read, from there
-    span: int  # rows that one row of the result reads
-    has_border: bool
-    row: int  # between rows of the memory that is read: x, or a copy with a border
-    pixel: int
-    row_stride: int
-    column_stride: int
-    row_step: int  # between rows of the result of one phase
-    column_step: int
-    lines: int  # of a phase that a task computes
-    depth: int  # of a tap, in one group
-    panel: int  # its width
-    vector: int
 
 
 def direct(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, size: Pair, relu: bool) -> Array:
     """(N, H, W, C) and (kh, kw, C / groups, K) -> (N, *size, K)."""
-    phases = [
-        [Phase(0, list(range(k)), [r * d - p for r in range(k)])]
-        for k, d, p in zip(window.kernel_size, window.dilation, window.padding, strict=True)
-    ]
     y = empty((x.shape[0], *size, weight.shape[3]), x.dtype)
-    x, out = (_joined(x), _joined(y)) if _is_pointwise(window) else (x, y)
-    _correlate(x, weight, bias, phases, window.stride, (1, 1), groups, False, relu, out)
+    _correlate(x, weight, bias, window, groups, False, relu, y)
     return y
 
 
@@ -96,136 +42,37 @@ def direct_transposed(
 ) -> Array:
     """(N, P, Q, K) and (kh, kw, C / groups, K) -> (N, *size, C)."""
     x = empty((y.shape[0], *size, weight.shape[2] * groups), y.dtype)
-    phases = [_phases(window, axis, size[axis]) for axis in (0, 1)]
-    y, out = (_joined(y), _joined(x)) if _is_pointwise(window) else (y, x)
-    _correlate(y, weight, bias, phases, (1, 1), window.stride, groups, True, relu, out)
+    _correlate(y, weight, bias, window, groups, True, relu, x)
     return x
 
 
 # --- what is prepared in Python --------------------------------------------------------------------------------------
 
 
-def _is_pointwise(window: Window) -> bool:
-    return window == Window((1, 1), dilation=window.dilation)
+def _correlate(
+    x: Array, weight: Array, bias: Array | None, window: Window, groups: int, transposed: bool, relu: bool, out: Array
+) -> None:
+    """Fill ``out`` with the convolution of x, or with its adjoint."""
+    if window == Window((1, 1), dilation=window.dilation):
+        x, out = _joined(x), _joined(out)
+    x = pixelwise(x)
+    threads = get_num_threads()
+    strides = tuple(s // x.itemsize for s in x.strides[:3])
+    columns = weight.shape[2] if transposed else weight.shape[3] // groups
+    job = prepare(x.shape, strides, out.shape[1:3], columns, window, groups, transposed, x.itemsize, threads)
+    plan = job.plan
+    panels = _pack(weight.reshape(-1, *weight.shape[2:]), job.order, groups, plan.panel, transposed)
+    rows = (plan.lines - 1) * plan.row_stride + plan.span if plan.has_border else 0
+    room = empty((threads, rows * plan.row), x.dtype)
+    bias = np.empty(0, out.dtype) if bias is None else contiguous(bias)
+    _correlate_rows(memory_of(x), x.shape, job.taps, job.pieces, panels, bias, relu, out.reshape(-1), out, plan, room)
 
 
 def _joined(x: Array) -> Array:
     """Rows of a contiguous image joined, two or more to one, until they are long enough for the micro-kernel."""
     N, H, W, C = x.shape
     many = next((m for m in range(1, H + 1) if H % m == 0 and m * W >= _LEAST_PIXELS), H)
-    return contiguous(x).reshape(N, H // many, many * W, C)
-
-
-def _phases(window: Window, axis: int, size: int) -> list[Phase]:
-    """For each first position below the stride: the taps that reach it, and where in y they read."""
-    stride, padding, dilation = window.stride[axis], window.padding[axis], window.dilation[axis]
-    phases = []
-    for first in range(min(stride, size)):
-        reach = [r for r in range(window.kernel_size[axis]) if (first + padding - r * dilation) % stride == 0]
-        reach.reverse()  # later taps read earlier pixels
-        phases.append(Phase(first, reach, [(first + padding - r * dilation) // stride for r in reach]))
-    return phases
-
-
-def _correlate(
-    x: Array,
-    weight: Array,
-    bias: Array | None,
-    phases: list[list[Phase]],
-    stride: Pair,
-    step: Pair,
-    groups: int,
-    transposed: bool,
-    relu: bool,
-    out: Array,
-) -> None:
-    """out[:, first::step], both axes, for every phase: the correlation of x with the phase's taps, ``stride`` apart."""
-    x = pixelwise(x)
-    N, H, W, C = x.shape
-    depth, vector = C // groups, lanes(x.itemsize)
-    before, size = _reach(phases, stride, step, out.shape[1:3])
-    span = max((p.source[-1] + before[0] + 1 for p in phases[0] if p.source), default=1)
-    has_border = before != (0, 0) or size[0] > H or size[1] > W
-    strides = [s // x.itemsize for s in x.strides[:3]]
-    row, pixel = (size[1] * C, C) if has_border else strides[1:]
-    columns = weight.shape[2] if transposed else weight.shape[3] // groups
-    panel = vector * (1 if columns <= vector else 2)
-    mergeable = groups == 1 and pixel == C
-    taps, order, pieces = _table(phases, before, row, pixel, depth, mergeable, panel, weight.shape[1], x.itemsize)
-    panels = _pack(weight.reshape(-1, *weight.shape[2:]), np.array(order, np.int64), groups, panel, transposed)
-    threads = get_num_threads()
-    count = -(out.shape[1] // -step[0])
-    fitting = (_BLOCK_BYTES // (row * x.itemsize) - span) // stride[0] + 1
-    lines = max(1, min(fitting, -(N * count // -(4 * threads))))
-    plan = Plan(
-        *strides, *before, size[1], span, has_border, row, pixel, *stride, *step, lines, depth, panel, vector
-    )  # fmt: skip
-    room = empty((threads, ((lines - 1) * stride[0] + span) * row if has_border else 0), x.dtype)
-    _correlate_rows(
-        memory_of(x), x.shape, np.array(taps, np.int64).reshape(-1, 2).T.copy(), np.array(pieces, np.int64), panels,
-        np.empty(0, out.dtype) if bias is None else contiguous(bias), relu, out.reshape(-1), out, plan, room,
-    )  # fmt: skip
-
-
-def _table(
-    phases: list[list[Phase]],
-    before: Pair,
-    row: int,
-    pixel: int,
-    depth: int,
-    mergeable: bool,
-    panel: int,
-    kernel_columns: int,
-    itemsize: int,
-) -> tuple[list[Pair], list[int], list[Piece]]:
-    """Where each tap reads and its weights are; the order of taps in a panel; the pieces of all phases.
-
-    Taps of a row that read neighbouring pixels are one tap of as many times the depth.
-    """
-    taps: list[Pair] = []
-    order: list[int] = []
-    pieces: list[Piece] = []
-    for rows in phases[0]:
-        for columns in phases[1]:
-            merged = mergeable and _is_run(columns.source)
-            begin, length = len(taps), depth * len(columns.taps) if merged else depth
-            for r, i in zip(rows.taps, rows.source, strict=True):
-                for t, j in zip(columns.taps, columns.source, strict=True):
-                    if not merged or t == columns.taps[0]:
-                        at = (i + before[0]) * row + (j + before[1]) * pixel
-                        taps.append((at, len(order) * depth * panel))
-                    order.append(r * kernel_columns + t)
-            pieces += _cut(begin, len(taps), length, panel * itemsize, rows.first, columns.first)
-    return taps, order, pieces
-
-
-def _cut(begin: int, end: int, depth: int, row_bytes: int, top: int, left: int) -> list[Piece]:
-    """A phase's taps in pieces of at most `_PIECE_BYTES`: of several taps, or of one tap's depth."""
-    together = max(1, _PIECE_BYTES // max(1, depth * row_bytes))
-    shares = -(depth * row_bytes // -_PIECE_BYTES) if together == 1 else 1
-    share = -(depth // -max(1, shares))
-    cuts = [
-        (first, min(first + together, end), min(share, depth - shift), shift)
-        for first in range(begin, end, together)
-        for shift in range(0, depth, share)
-    ] or [(begin, begin, 0, 0)]  # no tap reaches these pixels: they are the bias
-    return [Piece(*cut, i == 0, i == len(cuts) - 1, top, left) for i, cut in enumerate(cuts)]
-
-
-def _is_run(source: list[int]) -> bool:
-    """Whether the taps read neighbouring pixels."""
-    return all(b - a == 1 for a, b in itertools.pairwise(source))
-
-
-def _reach(phases: list[list[Phase]], stride: Pair, step: Pair, out: Pair) -> tuple[Pair, Pair]:
-    """Rows and columns that are read before the image begins, and how many in all, from there."""
-    before, needed = [], []
-    for axis in (0, 1):
-        lowest = min((p.source[0] for p in phases[axis] if p.source), default=0)
-        last = [p.source[-1] + (out[axis] - 1 - p.first) // step[axis] * stride[axis] for p in phases[axis] if p.source]
-        before.append(max(0, -lowest))
-        needed.append(max(last, default=0) + 1 + before[axis])
-    return (before[0], before[1]), (needed[0], needed[1])
+    return x if many == 1 else contiguous(x).reshape(N, H // many, many * W, C)
 
 
 def with_border(x: Array, before: Pair, size: Pair) -> Array:

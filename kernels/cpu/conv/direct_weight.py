@@ -9,6 +9,8 @@ product, output channels its columns, rows of the image its batch and their pixe
 threads, whose sums are added in order; so the number of threads decides the last bits.
 """
 
+import functools
+
 import numpy as np
 from numba import prange
 
@@ -32,23 +34,32 @@ def direct_weight(x: Array, y: Array, window: Window, groups: int) -> Array:
     (kh, kw), stride, padding, dilation = window
     channels = x.shape[3] // groups
     x, y = with_border(x, padding, _read_size(window, P, Q)), pixelwise(y)
-    image_x, row_x, pixel_x = (s // x.itemsize for s in x.strides[:3])
-    image_y, row_y, pixel_y = (s // x.itemsize for s in y.strides[:3])
-    merged = dilation[1] == 1 and groups == 1 and pixel_x == channels  # a row of the kernel reads one run of numbers
-    tap_rows = [(r, 0) for r in range(kh)] if merged else list(np.ndindex(kh, kw))
-    taps = np.array([r * dilation[0] * row_x + t * dilation[1] * pixel_x for r, t in tap_rows], np.int64)
-    length = kw * channels if merged else channels
-    n, i = (grid.ravel() for grid in np.mgrid[:N, :P])
-    parts = min(get_num_threads(), len(n))
-    block = max(1, _BLOCK_PIXELS // Q)
-    sums = empty((parts, len(taps), length, K), x.dtype)
+    strides_x, strides_y = (tuple(s // a.itemsize for s in a.strides[:3]) for a in (x, y))
+    merged = dilation[1] == 1 and groups == 1 and strides_x[2] == channels  # a row of the kernel reads one run
+    taps, rows_x, rows_y = _offsets(N, P, strides_x, strides_y, window, merged)
+    parts = min(get_num_threads(), len(rows_y))
+    sums = empty((parts, len(taps), kw * channels if merged else channels, K), x.dtype)
     _correlate_weight(
-        memory_of(x), n * image_x + i * stride[0] * row_x, taps, pixel_x * stride[1],
-        memory_of(y), n * image_y + i * row_y, pixel_y, Q, groups, block, lanes(x.itemsize),
-        sums.reshape(-1), sums,
+        memory_of(x), rows_x, taps, strides_x[2] * stride[1], memory_of(y), rows_y, strides_y[2], Q, groups,
+        max(1, _BLOCK_PIXELS // Q), lanes(x.itemsize), sums.reshape(-1), sums,
     )  # fmt: skip
     total = sums[0] if parts == 1 else np.add.reduce(sums, axis=0, out=empty(sums.shape[1:], sums.dtype))
     return total.reshape(kh, kw, channels, K)
+
+
+@functools.lru_cache(maxsize=1024)
+def _offsets(
+    N: int, P: int, strides_x: tuple[int, ...], strides_y: tuple[int, ...], window: Window, merged: bool
+) -> tuple[Array, Array, Array]:
+    """Where each tap reads, relative to a pixel; where each row of pixels begins in x, and in y."""
+    places = [(r, 0) for r in range(window.kernel_size[0])] if merged else list(np.ndindex(*window.kernel_size))
+    taps = [r * window.dilation[0] * strides_x[1] + t * window.dilation[1] * strides_x[2] for r, t in places]
+    n, i = (grid.ravel() for grid in np.mgrid[:N, :P])
+    return (
+        np.array(taps, np.int64),
+        n * strides_x[0] + i * window.stride[0] * strides_x[1],
+        n * strides_y[0] + i * strides_y[1],
+    )
 
 
 def _read_size(window: Window, P: int, Q: int) -> tuple[int, int]:
