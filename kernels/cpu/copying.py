@@ -57,9 +57,9 @@ def memory_of(x: Array) -> Array:
 
 
 class _Pixels(NamedTuple):
-    """Two arrays as matrices: ``count`` pixels of ``length`` numbers, so many numbers apart."""
+    """Two arrays as matrices: ``total`` pixels of ``length`` numbers, so many numbers apart."""
 
-    count: int
+    total: int
     length: int
     step_a: int
     step_b: int
@@ -88,16 +88,16 @@ def _step(x: Array) -> int | None:
 @kernel
 def _copy(source: Array, target: Array, pixels: _Pixels, vector: int) -> None:
     block = max(1, _BLOCK // pixels.length)
-    for b in prange((pixels.count + block - 1) // block):
-        for m in range(b * block, min((b + 1) * block, pixels.count)):
+    for b in prange((pixels.total + block - 1) // block):
+        for m in range(b * block, min((b + 1) * block, pixels.total)):
             copy_numbers(source, m * pixels.step_a, pixels.length, vector, target, m * pixels.step_b)
 
 
 @kernel
 def _add(a: Array, b: Array, y: Array, pixels: _Pixels, vector: int) -> None:
     block, rest = max(1, _BLOCK // pixels.length), pixels.length % vector
-    for task in prange((pixels.count + block - 1) // block):
-        for m in range(task * block, min((task + 1) * block, pixels.count)):
+    for task in prange((pixels.total + block - 1) // block):
+        for m in range(task * block, min((task + 1) * block, pixels.total)):
             at_a, at_b, to = m * pixels.step_a, m * pixels.step_b, m * pixels.length
             for k in range(0, pixels.length - rest, vector):
                 store(y, to + k, load(a, at_a + k) + load(b, at_b + k))
