@@ -118,7 +118,7 @@ class Operation:
     is_view = False
     #: The output can be computed again from what is saved, by `recompute`, as cheaply as it is read: so other
     #: operations need not keep it.
-    recomputes = False
+    recomputes: bool = False
     device: str
     #: Where the output lives, if not where the inputs do.
     output_device: str | None = None
@@ -160,16 +160,17 @@ class Operation:
         recording = _mode.recording
         # Lists, not generators, here and below: this runs hundreds of times a step, on two or three inputs.
         self.needs = tuple([recording and tensor.requires_grad for tensor in inputs])
+        if any(self.needs):
+            self._parents = tuple([t.source if need else None for t, need in zip(inputs, self.needs, strict=True)])
         result = Tensor(self.forward(*[tensor.data for tensor in inputs]), device=self.output_device or self.device)
         if self.is_view:
             result.share_version(inputs[0])
-        if any(self.needs) and result.dtype.kind == "f":  # integers have no derivative
-            self._parents = tuple([t.source if need else None for t, need in zip(inputs, self.needs, strict=True)])
+        if self._parents and result.dtype.kind == "f":  # integers have no derivative
             self._inputs = tuple([(tensor.shape, tensor.dtype) for tensor in inputs])
             self._saved = tuple([Saved.of(array, inputs, result) for array in self._saved or ()])
             result.set_operation(self)
         else:
-            self._saved = ()
+            self._saved, self._parents = (), ()
         return result
 
     def save(self, *arrays: Any) -> None:
@@ -181,7 +182,14 @@ class Operation:
         """What `forward` saved, as Tensors that are connected to the graph; read in `backward`."""
         if self._saved is None:
             raise RuntimeError(_FREED.format(type(self).__name__))
-        return tuple(saved and saved.restore(self) for saved in self._saved)
+        return tuple([saved and saved.restore(self) for saved in self._saved])
+
+    def restored(self, position: int) -> Any:
+        """One of `saved`, for operations that may not need the others."""
+        if self._saved is None:
+            raise RuntimeError(_FREED.format(type(self).__name__))
+        saved = self._saved[position]
+        return saved and saved.restore(self)
 
     def input_shape(self, position: int) -> tuple[int, ...]:
         """Shape of an input; known in `backward` without saving the array."""

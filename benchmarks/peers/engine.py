@@ -59,8 +59,8 @@ def _step(task: Task, case: NetworkCase) -> Contestant:
     images, labels = mf.Tensor(task.images), task.labels
 
     def step() -> float:
-        loss = F.cross_entropy(model(images), labels)
         optimizer.zero_grad()
+        loss = F.cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
         return float(loss.item())

@@ -93,8 +93,8 @@ def _step(task: Task, case: NetworkCase, layout: str, compiled: bool = False) ->
     evaluated: Any = torch.compile(evaluate) if compiled else evaluate
 
     def step() -> float:
-        loss = evaluated()
         optimizer.zero_grad()
+        loss = evaluated()
         loss.backward()
         optimizer.step()
         return float(loss.item())

@@ -115,13 +115,23 @@ class Pad(KernelOperation):
 
 
 class Concatenate(KernelOperation):
-    """Join along an axis; the adjoint splits."""
+    """Join along an axis; the adjoint splits.
+
+    Where a part can be computed again, so can the whole: then only the other parts are kept. So a skip connection costs
+    no memory of its own, if batch normalisation made what is skipped.
+    """
 
     def __init__(self, axis: int):
         self.axis = axis
 
     def forward(self, *arrays: Any) -> Any:
+        self.recomputes = self.after_recomputed()
+        if self.recomputes:
+            self.save(*arrays)
         return self.kernels.concatenate(arrays, self.axis)
+
+    def recompute(self) -> Any:
+        return self.kernels.concatenate(tuple(part.data for part in self.saved), self.axis)
 
     def backward(self, gradient: Tensor) -> Gradients:
         lengths = [shape[self.axis] for shape, _ in self._inputs]

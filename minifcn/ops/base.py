@@ -15,6 +15,10 @@ class KernelOperation(Operation):
         """The device's kernels."""
         return load(self.device)
 
+    def after_recomputed(self) -> bool:
+        """Whether an input can be computed again, so that this output, made of it by a copy, can be, too."""
+        return any(isinstance(parent, Operation) and parent.recomputes for parent in self._parents)
+
     def image_size(self, position: int) -> Pair:
         """Height and width of an input of images (N, H, W, C)."""
         _, height, width, _ = self.input_shape(position)

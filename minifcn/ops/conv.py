@@ -31,10 +31,11 @@ class Conv2d(KernelOperation):
     def backward(self, gradient: Tensor) -> Gradients:
         x, weight, result = self.saved
         gradient = _before_relu(gradient, result)
+        to_weight = Conv2dWeight(self.window, self.groups)(x, gradient) if self.needs[1] else None
+        del x  # which may have been computed again: its memory serves the next gradient
         to_x = (
             ConvTranspose2d(self.window, self.groups, self.image_size(0))(gradient, weight) if self.needs[0] else None
         )
-        to_weight = Conv2dWeight(self.window, self.groups)(x, gradient) if self.needs[1] else None
         return (to_x, to_weight, *_to_bias(self.needs, gradient))
 
 
@@ -52,8 +53,9 @@ class ConvTranspose2d(KernelOperation):
     def backward(self, gradient: Tensor) -> Gradients:
         y, weight, result = self.saved
         gradient = _before_relu(gradient, result)
-        to_y = Conv2d(self.window, self.groups, self.image_size(0))(gradient, weight) if self.needs[0] else None
         to_weight = Conv2dWeight(self.window, self.groups)(gradient, y) if self.needs[1] else None
+        del y
+        to_y = Conv2d(self.window, self.groups, self.image_size(0))(gradient, weight) if self.needs[0] else None
         return (to_y, to_weight, *_to_bias(self.needs, gradient))
 
 

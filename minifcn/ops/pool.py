@@ -9,20 +9,26 @@ from minifcn.tensor import Tensor
 
 
 class MaxPool2d(KernelOperation):
-    """(N, H, W, C) -> (N, P, Q, C); ``extra`` holds the indices, of the same shape."""
+    """(N, H, W, C) -> (N, P, Q, C); ``extra`` holds the indices, of the same shape.
+
+    What can be computed again from what is kept anyway is not kept: neither the image nor its pooled version.
+    """
 
     def __init__(self, window: Window, output_size: Pair):
         self.window, self.output_size = window, output_size
 
     def forward(self, x: Any) -> Any:
         y, indices = self.kernels.max_pool2d(x, self.window, self.output_size)
-        self.save(indices)
+        self.recomputes = self.after_recomputed()
+        self.save(indices, x if self.recomputes else None)
         self.extra = (indices,)
         return y
 
+    def recompute(self) -> Any:
+        return self.kernels.max_pool2d(self.restored(1).data, self.window, self.output_size)[0]
+
     def backward(self, gradient: Tensor) -> Gradients:
-        (indices,) = self.saved
-        return MaxUnpool2d(self.image_size(0), self._tile())(gradient, indices)
+        return MaxUnpool2d(self.image_size(0), self._tile())(gradient, self.restored(0))
 
     def _tile(self) -> Pair | None:
         """The windows' size, if they lie side by side inside the image."""

@@ -105,12 +105,12 @@ class Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(self.step_number)
+        self.optimizer.zero_grad()  # here, so that the last step's gradients do not lie beside this one's maps
         logits = self.model(Tensor(images))
         loss = self.loss(logits, crop_to(labels, logits.shape[1:3]))
         value = float(loss.item())
         if not math.isfinite(value):
             self._refuse("loss", value)
-        self.optimizer.zero_grad()
         loss.backward()
         norm = optim.clip_grad_norm(self.model.parameters(), self.config.clip or math.inf)
         if not math.isfinite(norm):  # before it gets into the weights, and from there into a checkpoint
