@@ -21,7 +21,7 @@ TILES = 2 * TILE_ROWS[0] if TILE_ROWS[0] == 14 else 4 * TILE_ROWS[0]
 GAP = 16
 
 
-class Plan(NamedTuple):
+class Tiling(NamedTuple):
     """A 3 × 3 convolution of stride 1: sizes, strides in numbers, padding, and how channels are cut into blocks."""
 
     images: int
@@ -44,44 +44,46 @@ class Plan(NamedTuple):
     vector: int  # numbers in a SIMD vector
 
     @staticmethod
-    def of(x: Array, y: Array, padding: tuple[int, int], block_c: int, block_k: int, vector: int) -> "Plan":
-        """The plan for images x and results y, both `pixelwise`."""
+    def of(x: Array, y: Array, padding: tuple[int, int], block_c: int, block_k: int, vector: int) -> "Tiling":
+        """The tiling for images x and results y, both `pixelwise`."""
         strides_x, strides_y = ([s // a.itemsize for s in a.strides[:3]] for a in (x, y))
-        return Plan._make(
+        return Tiling._make(
             (*x.shape, *strides_x, *y.shape[1:], *strides_y, *padding, block_c, block_k, vector),
         )
 
 
 @helper
-def count_tiles(plan: Plan) -> int:
+def count_tiles(tiling: Tiling) -> int:
     """Tiles of all images."""
-    return plan.images * ((plan.rows + 3) // 4) * ((plan.columns + 3) // 4)
+    return tiling.images * ((tiling.rows + 3) // 4) * ((tiling.columns + 3) // 4)
 
 
 @helper
-def place(plan: Plan, tile: int) -> tuple[int, int, int]:
+def place(tiling: Tiling, tile: int) -> tuple[int, int, int]:
     """Image, row and column of the result at which a tile begins."""
-    across, down = (plan.columns + 3) // 4, (plan.rows + 3) // 4
+    across, down = (tiling.columns + 3) // 4, (tiling.rows + 3) // 4
     return tile // across // down, tile // across % down * 4, tile % across * 4
 
 
 @helper
-def read_input(x: Array, plan: Plan, tile: int, c: int, count: int, patch: Array, v: Array, to: int, step: int) -> None:
+def read_input(
+    x: Array, tiling: Tiling, tile: int, c: int, count: int, patch: Array, v: Array, to: int, step: int
+) -> None:
     """v[to + p · step :] = place p of Bᵀ d B, for channels c to c + count of one tile."""
-    n, i, j = place(plan, tile)
-    i, j = i - plan.top, j - plan.left
-    wide, rest = whole_vectors(count, plan.vector), count % plan.vector
-    source, row, pixel = x, plan.row_x, plan.pixel_x
-    at = n * plan.image_x + i * row + j * pixel + c
-    if i < 0 or j < 0 or i + 6 > plan.height or j + 6 > plan.width:
+    n, i, j = place(tiling, tile)
+    i, j = i - tiling.top, j - tiling.left
+    wide, rest = whole_vectors(count, tiling.vector), count % tiling.vector
+    source, row, pixel = x, tiling.row_x, tiling.pixel_x
+    at = n * tiling.image_x + i * row + j * pixel + c
+    if i < 0 or j < 0 or i + 6 > tiling.height or j + 6 > tiling.width:
         for r in range(6):
             for s in range(6):
-                if 0 <= i + r < plan.height and 0 <= j + s < plan.width:
-                    copy_numbers(x, at + r * row + s * pixel, count, plan.vector, patch, (6 * r + s) * wide)
+                if 0 <= i + r < tiling.height and 0 <= j + s < tiling.width:
+                    copy_numbers(x, at + r * row + s * pixel, count, tiling.vector, patch, (6 * r + s) * wide)
                 else:
                     patch[(6 * r + s) * wide : (6 * r + s + 1) * wide] = 0.0
         source, at, row, pixel = patch, 0, 6 * wide, wide
-    for k in range(0, count - rest, plan.vector):
+    for k in range(0, count - rest, tiling.vector):
         transform_input(source, at + k, row, pixel, None, v, to + k, step)
     if rest:
         k = count - rest
@@ -90,22 +92,22 @@ def read_input(x: Array, plan: Plan, tile: int, c: int, count: int, patch: Array
 
 @helper
 def read_gradient(
-    y: Array, plan: Plan, tile: int, k: int, count: int, patch: Array, v: Array, to: int, step: int
+    y: Array, tiling: Tiling, tile: int, k: int, count: int, patch: Array, v: Array, to: int, step: int
 ) -> None:
     """v[to + p · step :] = place p of A y Aᵀ, for channels k to k + count of one tile."""
-    n, i, j = place(plan, tile)
-    wide, rest = whole_vectors(count, plan.vector), count % plan.vector
-    source, row, pixel = y, plan.row_y, plan.pixel_y
-    at = n * plan.image_y + i * row + j * pixel + k
-    if i + 4 > plan.rows or j + 4 > plan.columns:
+    n, i, j = place(tiling, tile)
+    wide, rest = whole_vectors(count, tiling.vector), count % tiling.vector
+    source, row, pixel = y, tiling.row_y, tiling.pixel_y
+    at = n * tiling.image_y + i * row + j * pixel + k
+    if i + 4 > tiling.rows or j + 4 > tiling.columns:
         for r in range(4):
             for s in range(4):
-                if i + r < plan.rows and j + s < plan.columns:
-                    copy_numbers(y, at + r * row + s * pixel, count, plan.vector, patch, (4 * r + s) * wide)
+                if i + r < tiling.rows and j + s < tiling.columns:
+                    copy_numbers(y, at + r * row + s * pixel, count, tiling.vector, patch, (4 * r + s) * wide)
                 else:
                     patch[(4 * r + s) * wide : (4 * r + s + 1) * wide] = 0.0
         source, at, row, pixel = patch, 0, 4 * wide, wide
-    for q in range(0, count - rest, plan.vector):
+    for q in range(0, count - rest, tiling.vector):
         transform_gradient(source, at + q, row, pixel, None, v, to + q, step)
     if rest:
         q = count - rest

@@ -28,7 +28,7 @@ from numba import prange
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2
 from minifcn.kernels.cpu.conv.blocks import even_block, pixelwise, whole_vectors
-from minifcn.kernels.cpu.conv.tiles import GAP, TILES, Plan, count_tiles, place, read_input
+from minifcn.kernels.cpu.conv.tiles import GAP, TILES, Tiling, count_tiles, place, read_input
 from minifcn.kernels.cpu.conv.transforms import transform_output, transform_weight
 from minifcn.kernels.cpu.copying import contiguous, copy_numbers, memory_of
 from minifcn.kernels.cpu.jit import helper, kernel
@@ -48,61 +48,61 @@ def winograd(
     C, K = (weight.shape[3], weight.shape[2]) if transposed else weight.shape[2:]
     x, y = pixelwise(x), empty((x.shape[0], *size, K), x.dtype)
     vector = lanes(x.itemsize)
-    plan = Plan.of(x, y, padding, even_block(C, _MOST_INPUTS), even_block(K, _MOST_OUTPUTS), vector)
-    threads, blocks = get_num_threads(), -(K // -plan.block_k)
+    tiling = Tiling.of(x, y, padding, even_block(C, _MOST_INPUTS), even_block(K, _MOST_OUTPUTS), vector)
+    threads, blocks = get_num_threads(), -(K // -tiling.block_k)
     parts = 1 if blocks % threads == 0 else threads
-    c, k = (-(n // -vector) * vector for n in (plan.block_c, plan.block_k))
+    c, k = (-(n // -vector) * vector for n in (tiling.block_c, tiling.block_k))
     sizes = (36 * (c * k + GAP), 36 * (TILES * c + GAP), 36 * (TILES * k + GAP), 36 * max(c, k), 9 * c * k)
     room = empty((threads, sum(sizes)), x.dtype)
     bias = np.zeros(K, x.dtype) if bias is None else contiguous(bias)
     _winograd(
-        memory_of(x), contiguous(weight).reshape(-1), bias, memory_of(y), plan, relu, transposed, parts, room, sizes
+        memory_of(x), contiguous(weight).reshape(-1), bias, memory_of(y), tiling, relu, transposed, parts, room, sizes
     )
     return y
 
 
 @kernel
 def _winograd(
-    x: Array, weight: Array, bias: Array, y: Array, plan: Plan, relu: bool, transposed: bool, parts: int,
+    x: Array, weight: Array, bias: Array, y: Array, tiling: Tiling, relu: bool, transposed: bool, parts: int,
     room: Array, sizes: tuple[int, int, int, int, int],
 ) -> None:  # fmt: skip
     threads = len(room)
-    k_blocks = (plan.outputs + plan.block_k - 1) // plan.block_k
-    tiles = count_tiles(plan)
+    k_blocks = (tiling.outputs + tiling.block_k - 1) // tiling.block_k
+    tiles = count_tiles(tiling)
     for thread in prange(threads):
         size_u, size_v, size_m, size_patch, _ = sizes
         u, room_v = room[thread, :size_u], room[thread, size_u:]
         v, room_m = room_v[:size_v], room_v[size_v:]
         m, patch, turned = room_m[:size_m], room_m[size_m : size_m + size_patch], room_m[size_m + size_patch :]
         for task in range(thread, k_blocks * parts, threads):
-            part, k = task // k_blocks, task % k_blocks * plan.block_k
-            ks = min(plan.block_k, plan.outputs - k)
+            part, k = task // k_blocks, task % k_blocks * tiling.block_k
+            ks = min(tiling.block_k, tiling.outputs - k)
             begin, end = tiles * part // parts, tiles * (part + 1) // parts
-            for c in range(0, plan.channels, plan.block_c):
-                cs = min(plan.block_c, plan.channels - c)
+            for c in range(0, tiling.channels, tiling.block_c):
+                cs = min(tiling.block_c, tiling.channels - c)
                 if transposed:
-                    _turn(weight, plan, c, cs, k, ks, turned)
-                    _transform_block(turned, 0, cs * ks, ks, cs, ks, plan.vector, u)
+                    _turn(weight, tiling, c, cs, k, ks, turned)
+                    _transform_block(turned, 0, cs * ks, ks, cs, ks, tiling.vector, u)
                 else:
-                    size = plan.channels * plan.outputs
-                    _transform_block(weight, c * plan.outputs + k, size, plan.outputs, cs, ks, plan.vector, u)
-                wide = whole_vectors(cs, plan.vector)
+                    size = tiling.channels * tiling.outputs
+                    _transform_block(weight, c * tiling.outputs + k, size, tiling.outputs, cs, ks, tiling.vector, u)
+                wide = whole_vectors(cs, tiling.vector)
                 for tile in range(begin, end, TILES):
                     count = min(TILES, end - tile)
                     for t in range(count):
-                        read_input(x, plan, tile + t, c, cs, patch, v, t * wide, TILES * wide + GAP)
-                    _multiply(v, u, m, count, cs, ks, plan.vector)
+                        read_input(x, tiling, tile + t, c, cs, patch, v, t * wide, TILES * wide + GAP)
+                    _multiply(v, u, m, count, cs, ks, tiling.vector)
                     for t in range(count):
-                        last = c + cs == plan.channels
-                        _write_output(m, t, bias, plan, tile + t, k, ks, c == 0, relu and last, patch, y)
+                        last = c + cs == tiling.channels
+                        _write_output(m, t, bias, tiling, tile + t, k, ks, c == 0, relu and last, patch, y)
 
 
 @helper
-def _turn(weight: Array, plan: Plan, c: int, cs: int, k: int, ks: int, turned: Array) -> None:
+def _turn(weight: Array, tiling: Tiling, c: int, cs: int, k: int, ks: int, turned: Array) -> None:
     """A block of the weight (3, 3, K, C) as (3, 3, C, K), its taps in the other order."""
     for tap in range(9):
         for j in range(ks):
-            at, to = (tap * plan.outputs + k + j) * plan.channels + c, (8 - tap) * cs * ks + j
+            at, to = (tap * tiling.outputs + k + j) * tiling.channels + c, (8 - tap) * cs * ks + j
             for i in range(cs):
                 turned[to + i * ks] = weight[at + i]
 
@@ -151,15 +151,15 @@ def _multiply(v: Array, u: Array, m: Array, count: int, cs: int, ks: int, vector
 
 @helper
 def _write_output(
-    m: Array, t: int, bias: Array, plan: Plan, tile: int, k: int, ks: int, first: bool, relu: bool, patch: Array,
+    m: Array, t: int, bias: Array, tiling: Tiling, tile: int, k: int, ks: int, first: bool, relu: bool, patch: Array,
     y: Array,
 ) -> None:  # fmt: skip
     """Y for one tile; what lies beyond the result stays in the patch."""
-    n, i, j = place(plan, tile)
-    wide, rest = whole_vectors(ks, plan.vector), ks % plan.vector
-    step, row, pixel = TILES * wide + GAP, plan.row_y, plan.pixel_y
-    at = n * plan.image_y + i * row + j * pixel + k
-    rows, columns = min(4, plan.rows - i), min(4, plan.columns - j)
+    n, i, j = place(tiling, tile)
+    wide, rest = whole_vectors(ks, tiling.vector), ks % tiling.vector
+    step, row, pixel = TILES * wide + GAP, tiling.row_y, tiling.pixel_y
+    at = n * tiling.image_y + i * row + j * pixel + k
+    rows, columns = min(4, tiling.rows - i), min(4, tiling.columns - j)
     partial = rows < 4 or columns < 4
     target, to, row_t, pixel_t = y, at, row, pixel
     if partial:
@@ -167,8 +167,8 @@ def _write_output(
         if not first:
             for r in range(rows):
                 for s in range(columns):
-                    copy_numbers(y, at + r * row + s * pixel, ks, plan.vector, patch, (4 * r + s) * wide)
-    for q in range(0, ks - rest, plan.vector):
+                    copy_numbers(y, at + r * row + s * pixel, ks, tiling.vector, patch, (4 * r + s) * wide)
+    for q in range(0, ks - rest, tiling.vector):
         add = load(bias, k + q)
         transform_output(m, t * wide + q, step, target, to + q, row_t, pixel_t, None, add, first, relu)
     if rest:
@@ -178,4 +178,4 @@ def _write_output(
     if partial:
         for r in range(rows):
             for s in range(columns):
-                copy_numbers(patch, (4 * r + s) * wide, ks, plan.vector, y, at + r * row + s * pixel)
+                copy_numbers(patch, (4 * r + s) * wide, ks, tiling.vector, y, at + r * row + s * pixel)

@@ -19,7 +19,7 @@ from numba import prange
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2
 from minifcn.kernels.cpu.conv.blocks import even_block, pixelwise, whole_vectors
-from minifcn.kernels.cpu.conv.tiles import GAP, TILES, Plan, count_tiles, read_gradient, read_input
+from minifcn.kernels.cpu.conv.tiles import GAP, TILES, Tiling, count_tiles, read_gradient, read_input
 from minifcn.kernels.cpu.conv.transforms import transform_sums
 from minifcn.kernels.cpu.copying import memory_of
 from minifcn.kernels.cpu.jit import helper, kernel
@@ -36,41 +36,43 @@ def winograd_weight(x: Array, y: Array, padding: Pair) -> Array:
     C, K = x.shape[3], y.shape[3]
     x, y = pixelwise(x), pixelwise(y)
     vector, threads = lanes(x.itemsize), get_num_threads()
-    plan = Plan.of(x, y, padding, even_block(C, _MOST), even_block(K, _MOST), vector)
-    blocks = -(C // -plan.block_c) * -(K // -plan.block_k)
+    tiling = Tiling.of(x, y, padding, even_block(C, _MOST), even_block(K, _MOST), vector)
+    blocks = -(C // -tiling.block_c) * -(K // -tiling.block_k)
     parts = 1 if blocks % threads == 0 else threads
-    c, k = (-(n // -vector) * vector for n in (plan.block_c, plan.block_k))
+    c, k = (-(n // -vector) * vector for n in (tiling.block_c, tiling.block_k))
     sizes = (36 * (c * k + GAP), 36 * (TILES * c + GAP), 36 * (TILES * k + GAP), 36 * max(c, k))
     room = empty((threads, sum(sizes)), x.dtype)
     sums = empty((parts, 3, 3, C, K), x.dtype)
-    _winograd_weight(memory_of(x), memory_of(y), sums.reshape(parts, -1), plan, room, sizes)
+    _winograd_weight(memory_of(x), memory_of(y), sums.reshape(parts, -1), tiling, room, sizes)
     return sums[0] if parts == 1 else np.add.reduce(sums, axis=0, out=empty(sums.shape[1:], sums.dtype))
 
 
 @kernel
-def _winograd_weight(x: Array, y: Array, w: Array, plan: Plan, room: Array, sizes: tuple[int, int, int, int]) -> None:
+def _winograd_weight(
+    x: Array, y: Array, w: Array, tiling: Tiling, room: Array, sizes: tuple[int, int, int, int]
+) -> None:
     threads, parts = len(room), len(w)
-    c_blocks = (plan.channels + plan.block_c - 1) // plan.block_c
-    k_blocks = (plan.outputs + plan.block_k - 1) // plan.block_k
-    tiles = count_tiles(plan)
+    c_blocks = (tiling.channels + tiling.block_c - 1) // tiling.block_c
+    k_blocks = (tiling.outputs + tiling.block_k - 1) // tiling.block_k
+    tiles = count_tiles(tiling)
     for thread in prange(threads):
         size_s, size_v, size_z, _ = sizes
         s, room_v = room[thread, :size_s], room[thread, size_s:]
         v, z, patch = room_v[:size_v], room_v[size_v : size_v + size_z], room_v[size_v + size_z :]
         for task in range(thread, c_blocks * k_blocks * parts, threads):
             part = task // (c_blocks * k_blocks)
-            c, k = task // k_blocks % c_blocks * plan.block_c, task % k_blocks * plan.block_k
-            cs, ks = min(plan.block_c, plan.channels - c), min(plan.block_k, plan.outputs - k)
-            wide_c, wide_k = whole_vectors(cs, plan.vector), whole_vectors(ks, plan.vector)
+            c, k = task // k_blocks % c_blocks * tiling.block_c, task % k_blocks * tiling.block_k
+            cs, ks = min(tiling.block_c, tiling.channels - c), min(tiling.block_k, tiling.outputs - k)
+            wide_c, wide_k = whole_vectors(cs, tiling.vector), whole_vectors(ks, tiling.vector)
             begin, end = tiles * part // parts, tiles * (part + 1) // parts
             s[:] = 0.0
             for tile in range(begin, end, TILES):
                 count = min(TILES, end - tile)
                 for t in range(count):
-                    read_input(x, plan, tile + t, c, cs, patch, v, t * wide_c, TILES * wide_c + GAP)
-                    read_gradient(y, plan, tile + t, k, ks, patch, z, t * wide_k, TILES * wide_k + GAP)
-                _accumulate(v, z, s, count, cs, ks, plan.vector)
-            _write_weight(s, w[part], plan, c, cs, k, ks)
+                    read_input(x, tiling, tile + t, c, cs, patch, v, t * wide_c, TILES * wide_c + GAP)
+                    read_gradient(y, tiling, tile + t, k, ks, patch, z, t * wide_k, TILES * wide_k + GAP)
+                _accumulate(v, z, s, count, cs, ks, tiling.vector)
+            _write_weight(s, w[part], tiling, c, cs, k, ks)
 
 
 @helper
@@ -95,13 +97,13 @@ def _accumulate(v: Array, z: Array, s: Array, count: int, cs: int, ks: int, vect
 
 
 @helper
-def _write_weight(s: Array, w: Array, plan: Plan, c: int, cs: int, k: int, ks: int) -> None:
+def _write_weight(s: Array, w: Array, tiling: Tiling, c: int, cs: int, k: int, ks: int) -> None:
     """w = Gᵀ S G for a block of channels."""
-    wide, rest = whole_vectors(ks, plan.vector), ks % plan.vector
-    tap = plan.channels * plan.outputs
+    wide, rest = whole_vectors(ks, tiling.vector), ks % tiling.vector
+    tap = tiling.channels * tiling.outputs
     for i in range(cs):
-        to = (c + i) * plan.outputs + k
-        for q in range(0, ks - rest, plan.vector):
+        to = (c + i) * tiling.outputs + k
+        for q in range(0, ks - rest, tiling.vector):
             transform_sums(s, i * wide + q, cs * wide + GAP, w, to + q, tap, None)
         if rest:
             q = ks - rest
