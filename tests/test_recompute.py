@@ -16,7 +16,7 @@ def network(x, weights, norm):
     w1, w2, w3 = weights
     skip = F.batch_norm(F.conv2d(x, w1, padding=1), weight=norm[0], bias=norm[1], training=True, activation="relu")
     deep = F.conv2d(F.max_pool2d(skip, 2), w2, padding=1)
-    return F.conv2d(F.concatenate([F.upsample_nearest(deep, 2), skip]), w3, padding=1)
+    return F.conv2d(F.concatenate([F.upsample_nearest(deep, scale_factor=2), skip]), w3, padding=1)
 
 
 def tensors(dtype, channels=4):
