@@ -53,15 +53,15 @@ def check(name: str, actual: Sequence[np.ndarray], expected: Sequence[np.ndarray
     Raises:
         WrongResultError: a shape differs, or an element is further off than roundings explain.
     """
-    for number, (a, e, n) in enumerate(zip(actual, expected, terms, strict=False)):
+    if len(actual) != len(expected):
+        raise WrongResultError(f"{name}: {len(actual)} results, expected {len(expected)}")
+    for number, (a, e, n) in enumerate(zip(actual, expected, terms[: len(expected)], strict=True)):
         if a.shape != e.shape:
             raise WrongResultError(f"{name}: result {number} has shape {a.shape}, expected {e.shape}")
         allowed = _FACTOR * _EPS * np.sqrt(n) * float(np.sqrt(np.mean(np.square(e, dtype=np.float64))))
         off = float(np.max(np.abs(a - e), initial=0.0))
         if not off <= allowed:  # NaN is wrong, too
             raise WrongResultError(f"{name}: result {number} is off by {off:.2g}, roundings explain {allowed:.2g}")
-    if len(actual) != len(expected):
-        raise WrongResultError(f"{name}: {len(actual)} results, expected {len(expected)}")
 
 
 def _taps(case: ConvCase, pixels: int) -> Iterator[tuple[int, int, tuple[slice, slice, slice]]]:

@@ -162,7 +162,7 @@ class Operation:
         self.needs = tuple([recording and tensor.requires_grad for tensor in inputs])
         if any(self.needs):
             self._parents = tuple([t.source if need else None for t, need in zip(inputs, self.needs, strict=True)])
-        result = Tensor(self.forward(*[tensor.data for tensor in inputs]), device=self.output_device or self.device)
+        result = Tensor(self.forward(*[tensor._data for tensor in inputs]), device=self.output_device or self.device)
         if self.is_view:
             result.share_version(inputs[0])
         if self._parents and result.dtype.kind == "f":  # integers have no derivative

@@ -38,8 +38,8 @@ class Saved(NamedTuple):
             if tensor._data is array:
                 is_output = tensor is result
                 owner = tensor if tensor.operation is None and not is_output else tensor.shell()
-                # Once changed in place, it is no longer what its maker would compute.
-                again = not is_output and tensor.version == 0 and tensor.operation and tensor.operation.recomputes
+                # What NumPy may have written into is no longer, for certain, what its maker would compute.
+                again = not is_output and tensor.is_untouched and tensor.operation and tensor.operation.recomputes
                 return Saved(None if again else array, owner, is_output, tensor.version, _sample(array))
         return Saved(array, None, False, 0, _sample(array))
 

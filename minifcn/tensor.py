@@ -42,7 +42,7 @@ class Tensor:
         self._data: Any = np.asarray(data)
         if self._data.dtype.kind not in "fiub":
             raise TypeError(f"a Tensor holds floats, integers or booleans, not {self._data.dtype}")
-        self._version = [0]
+        self._version = [0, 0]  # changes in place, and whether the array was handed out; shared by views
         self._hooks: tuple[Callable[[Tensor], Tensor | None], ...] = ()
         self.device = device
         #: The gradient that `backward` accumulated (leaves only), or None.
@@ -60,6 +60,7 @@ class Tensor:
     @property
     def data(self) -> Any:
         """The array itself. What is written into it is not recorded."""
+        self._version[1] = 1
         return self._data
 
     @data.setter
@@ -93,7 +94,7 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """The values as a NumPy array that shares memory; read-only while the tensor requires grad."""
-        view: np.ndarray = self._data.view()
+        view: np.ndarray = self.data.view()
         if self.requires_grad:
             view.flags.writeable = False
         return view
@@ -187,6 +188,11 @@ class Tensor:
     def version(self) -> int:
         """How many times the memory was changed in place, through this tensor or a view of it."""
         return self._version[0]
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the memory holds what its operation computed, for certain: nobody changed it, or was given it."""
+        return self._version == [0, 0]
 
     def bump_version(self) -> None:
         """Count a change in place; for code that writes into ``data``."""

@@ -50,7 +50,7 @@ def steps(model: str, dtypes: Sequence[str] = ("float32",)) -> Iterator[Step]:
             with settings.override(conv=conv):
                 _predict(network)
 
-        described = ", ".join([model, *(f"{name} {value}" for name, value in options.items()), dtype])
+        described = ", ".join([model, *(f"{name} {value}" for name, value in options.items()), dtype, f"conv {conv}"])
         yield Step(f"training: {described}", train)
         yield Step(f"prediction: {described}", predict)
 

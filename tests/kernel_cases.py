@@ -163,6 +163,9 @@ CONVOLUTIONS: dict[str, tuple[Window, tuple, tuple, int, int, int, int]] = {
     "17 to 33": (Window((3, 3)), (4, 5), (2, 3), 1, 17, 33, 1),
     "67 to 65": (Window((2, 2)), (3, 3), (2, 2), 1, 67, 65, 1),
     "wide rows": (Window((1, 3), (1, 1), (0, 1)), (2, 70), (2, 70), 1, 2, 3, 1),
+    "nothing inside is read, columns": (Window((1, 1), (1, 10), (0, 3)), (5, 1), (5, 1), 1, 3, 8, 1),
+    "nothing inside is read, rows": (Window((2, 1), (9, 1), (4, 0)), (2, 5), (1, 5), 1, 3, 2, 1),
+    "1x1, one row and column more": (Window((1, 1), dilation=(2, 2)), (6, 7), (5, 6), 1, 4, 3, 1),
     "empty batch": (Window((3, 3)), (5, 6), (3, 4), 0, 3, 4, 1),
 }
 

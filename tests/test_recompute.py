@@ -50,7 +50,7 @@ def test_the_maps_die_with_their_tensors(kept, monkeypatch):
     x, w1, w2, _, scale, shift = tensors(np.float32)
     y = F.batch_norm(F.conv2d(x, w1, padding=1), weight=scale, bias=shift, training=True)
     result = F.conv2d(y, w2)
-    map_of_y = weakref.ref(y.data)
+    map_of_y = weakref.ref(y._data)  # `y.data` would hand it out, and what was handed out is kept
     del y
     gc.collect()
     assert (map_of_y() is not None) == kept
@@ -86,3 +86,15 @@ def test_what_is_computed_again_must_not_have_changed():
         scale[...] = 3.0
     with pytest.raises(RuntimeError, match="changed in place after it was saved"):
         result.backward()
+
+
+@pytest.mark.parametrize("hand_out", [lambda y: y.data, lambda y: y.detach().data, lambda y: y.reshape(-1, 8).data])
+def test_a_large_map_that_numpy_wrote_into_is_kept(hand_out):
+    """A write to a few of many numbers, which no sample of them would see."""
+    rng = np.random.default_rng(0)
+    x = mf.tensor(rng.standard_normal((1, 40, 40, 8)).astype(np.float32), requires_grad=True)
+    weight = mf.tensor(rng.standard_normal((1, 1, 8, 3)).astype(np.float32), requires_grad=True)
+    y = F.batch_norm(x, training=True)
+    hand_out(y).reshape(-1)[12] = 100.0
+    F.conv2d(y, weight).sum().backward()
+    np.testing.assert_allclose(weight.grad.data[0, 0, :, 0], y.data.sum((0, 1, 2)), rtol=1e-4, atol=1e-3)

@@ -28,11 +28,11 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from minifcn.kernels.cpu import simd
-from minifcn.kernels.cpu.simd import VECTOR_BYTES
+from minifcn.kernels.cpu.simd import REGISTERS, VECTOR_BYTES
 
-#: Heights of tiles, in the order they are tried. With two vectors a row, the tallest fills the registers (32 with
-#: AVX-512 and on Arm, 16 with AVX2) but for the two vectors of B and the broadcast element of A.
-TILE_ROWS = (6, 4, 3, 2, 1) if VECTOR_BYTES == 32 else (14, 8, 4, 3, 2, 1)
+#: Heights of tiles, in the order they are tried. With two vectors a row, the tallest fills the registers but for the
+#: two vectors of B and the broadcast element of A. Vectors of 32 bytes are AVX2's, which has 16 of them.
+TILE_ROWS = (6, 4, 3, 2, 1) if VECTOR_BYTES == 32 or REGISTERS == 16 else (14, 8, 4, 3, 2, 1)
 _FEW_ROWS = 4  # below, a tile has too few sums in flight to hide how long each takes
 
 _ARGUMENTS = (

@@ -30,7 +30,7 @@ _INDEX = ir.IntType(32)
 
 def _vector_bytes() -> int:
     features = llvmlite.binding.get_host_cpu_features()
-    widest = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+    widest = 64 if features.get("avx512f") else 32 if features.get("avx2") and features.get("fma") else 16
     forced = os.environ.get(_VARIABLE, str(widest))
     if forced not in ("16", "32", "64") or int(forced) > widest:
         raise ValueError(f"{_VARIABLE}={forced}: must be 16, 32 or 64, and at most this machine's {widest}")
@@ -40,6 +40,10 @@ def _vector_bytes() -> int:
 #: Width of a vector: 64 bytes with AVX-512, 32 with AVX2, 16 otherwise. The environment variable MINIFCN_VECTOR_BYTES
 #: makes it narrower, so that one machine can test the code of all.
 VECTOR_BYTES = _vector_bytes()
+
+
+#: Vector registers: 32 with AVX-512 (for narrower vectors, too) and on Arm, 16 on other processors.
+REGISTERS = 32 if any(llvmlite.binding.get_host_cpu_features().get(name) for name in ("avx512vl", "neon")) else 16
 
 
 def lanes(itemsize: int) -> int:

@@ -53,13 +53,14 @@ def set_num_threads(count: int) -> None:
 def _adopt() -> None:
     """Make this Python thread use the process's number of threads; find out whether kernels must take turns."""
     global _turns
-    if _count is not None and _count != _here.count:
-        numba.set_num_threads(_count)
+    count = _count  # another thread may set it meanwhile
+    if count is not None and count != _here.count:
+        numba.set_num_threads(count)
     numba.get_num_threads()  # starts the threads, which is when Numba chooses their layer
     with _preparing:
         if numba.threading_layer() == "workqueue" and isinstance(_turns, contextlib.nullcontext):
             _turns = threading.Lock()
-    _here.ready, _here.count = True, _count
+    _here.ready, _here.count = True, count
 
 
 class Kernel:

@@ -30,13 +30,16 @@ def warmup(
     todo = list(steps(model, ("float32", "float64") if float64 else ("float32",)))
     console = Console(stderr=True)
     if not console.is_terminal:
-        console.print("compiling what is not there yet; this can take minutes, once on a machine", highlight=False)
+        console.print(
+            "looking for what is not compiled yet; to compile it can take minutes, once on a machine", highlight=False
+        )
     shown, known, spent = watch.began, len(watch.kernels), watch.seconds
     try:
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("warming up", total=len(todo))
             watch.began = lambda name: bar.update(task, description=f"compiling {name}")
             for step in todo:
+                bar.update(task, description=step.name)
                 step.run()
                 bar.update(task, advance=1)
     except KeyboardInterrupt:

@@ -42,7 +42,7 @@ def fold_batch_norm(module: AnyModule) -> AnyModule:
 
 def _fold_neighbours(block: Module, uses: Counter[int]) -> None:
     """Fold each convolution of a Sequential with the norm right after it, and that with the ReLU right after it."""
-    named = [(name, layer) for name, layer in block.named_children() if type(layer) is not Identity]
+    named = [(name, layer) for name, layer in block.named_children() if not _is_plain(layer, (Identity,), uses)]
     for (_, conv), (place, norm), (after, relu) in zip(named, named[1:], [*named[2:], ("", block)], strict=False):
         if not (_is_plain(conv, (Conv2d, ConvTranspose2d), uses) and _is_plain(norm, (BatchNorm2d,), uses)):
             continue

@@ -53,7 +53,7 @@ def _correlate(
     x: Array, weight: Array, bias: Array | None, window: Window, groups: int, transposed: bool, relu: bool, out: Array
 ) -> None:
     """Fill ``out`` with the convolution of x, or with its adjoint."""
-    if window == Window((1, 1), dilation=window.dilation):
+    if window == Window((1, 1), dilation=window.dilation) and x.shape[1:3] == out.shape[1:3]:
         x, out = _joined(x), _joined(out)
     x = pixelwise(x)
     threads = get_num_threads()

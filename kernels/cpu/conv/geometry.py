@@ -97,7 +97,7 @@ def prepare(
     depth, vector = C // groups, lanes(itemsize)
     panel = vector * (1 if columns <= vector else 2)
     span = max((p.source[-1] + before[0] + 1 for p in phases[0] if p.source), default=1)
-    fitting = (_BLOCK_BYTES // (row * itemsize) - span) // stride[0] + 1
+    fitting = (_BLOCK_BYTES // max(1, row * itemsize) - span) // stride[0] + 1
     lines = max(1, min(fitting, -(N * -(size[0] // -step[0]) // -(4 * threads))))
     plan = Plan(
         *strides, *before, read[1], span, has_border, row, pixel, *stride, *step, lines, depth, panel, vector
@@ -128,7 +128,8 @@ def _reach(phases: list[list[Phase]], stride: Pair, step: Pair, out: Pair) -> tu
         lowest = min((p.source[0] for p in phases[axis] if p.source), default=0)
         last = [p.source[-1] + (out[axis] - 1 - p.first) // step[axis] * stride[axis] for p in phases[axis] if p.source]
         before.append(max(0, -lowest))
-        needed.append(max(last, default=0) + 1 + before[axis])
+        # At least all that lies before the image: padding may be so wide that nothing inside is read.
+        needed.append(max(max(last, default=0), -1) + 1 + before[axis])
     return (before[0], before[1]), (needed[0], needed[1])
 
 

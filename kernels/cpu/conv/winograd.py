@@ -10,11 +10,12 @@ With the matrices of `transforms`, for every tile and each of its 36 places p,
 transform takes some 12, mostly to move 36 numbers through the caches; an output channel likewise.
 
 *Order.* A block of U (up to 128 input channels times 64 outputs) stays in the second-level cache while tiles stream
-past, 28 at a time: V and M never leave that cache. More input channels come in further rounds, which add to Y. So the
-image is read K / 64 times and the weight once. A thread takes a block of outputs, or of tiles if outputs are few.
+past, 28 at a time (24 with AVX2): V and M never leave that cache. More input channels come in further rounds, which
+add to Y. So the image is read K / 64 times and the weight once. A thread takes a block of outputs, or of tiles if
+outputs are few.
 
-*Accuracy.* The matrices' entries reach 8 and their sums cancel: errors are some five times those of the direct sum (see
-tests/kernels/test_winograd.py for the figures by depth).
+*Accuracy.* The matrices' entries reach 8 and their sums cancel: errors are two to six times those of the direct sum
+(figures by depth in ARCHITECTURE.md, bounds in tests/kernels/test_winograd.py). An infinity or NaN makes NaN of all sixteen results of a tile, where the direct sum spoils the nine that read it.
 
 *Adjoint in the image.* It is the same convolution with the kernel turned by 180°, its channels exchanged, and 2 − p
 pixels of padding.

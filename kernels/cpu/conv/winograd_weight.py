@@ -7,8 +7,8 @@ Forward, Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ d B)] A, summed over input channels. Its
 *Cost.* Again 36 multiplications for a tile and a pair of channels, where the direct sum takes 144.
 
 *Order.* A thread keeps the S of a block of channels (64 times 64) in its second-level cache and lets all tiles stream
-past, 28 at a time. Few channels make few blocks: then each thread takes a part of the tiles, and the parts' sums are
-added in order. So the number of threads decides the order of additions, and with it the last bits.
+past, 28 at a time (24 with AVX2). Few channels make few blocks: then each thread takes a part of the tiles, and the
+parts' sums are added in order. So the number of threads decides the order of additions, and with it the last bits.
 
 Sources: see `winograd`.
 """
