@@ -15,7 +15,8 @@ add to Y. So the image is read K / 64 times and the weight once. A thread takes 
 outputs are few.
 
 *Accuracy.* The matrices' entries reach 8 and their sums cancel: errors are two to six times those of the direct sum
-(figures by depth in ARCHITECTURE.md, bounds in tests/kernels/test_winograd.py). An infinity or NaN makes NaN of all sixteen results of a tile, where the direct sum spoils the nine that read it.
+(figures by depth in ARCHITECTURE.md, bounds in tests/kernels/test_winograd.py). An infinity or NaN makes NaN of all
+sixteen results of a tile, where the direct sum spoils the nine that read it.
 
 *Adjoint in the image.* It is the same convolution with the kernel turned by 180°, its channels exchanged, and 2 − p
 pixels of padding.
