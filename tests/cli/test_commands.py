@@ -374,7 +374,7 @@ def test_warmup_compiles_what_training_and_prediction_use(invoke: Invoke) -> Non
     assert code == 0
     assert "everything is there already" in output
     assert str(cache_folder()) in output
-    assert errors.startswith("compiling what is not there yet")
+    assert errors.startswith("looking for what is not compiled yet")
     assert "unknown model 'vgg'; models: unet" in assert_one_line(*invoke("warmup", "--model", "vgg"))
     # Nothing more is compiled by the real thing, whatever its options.
     before = list(watch.kernels)
