@@ -137,7 +137,7 @@ class _Emitter:
         self._begin(tile, first_row)
         for row in rows_c:
             for j in range(self.vectors):
-                simd.ask_to_write(builder, self._vector_at(row, j))
+                simd.ask(builder, self._vector_at(row, j), write=True)
         with cgutils.for_range(builder, self.taps) as tap:
             offset_a, offset_b = (
                 builder.load(builder.gep(argument[name], [tap.index])) for name in ("offset_a", "offset_b")
@@ -156,7 +156,7 @@ class _Emitter:
         """``pointer`` and the same place of the rows below: each fourth by an addition, three by addressing from there.
 
         The first is hidden from the optimiser. LLVM would else keep one pointer a row and step them all: 14 registers
-        more than there are, and a third of the speed.
+        more than there are, and a quarter of the speed.
         """
         builder, rows = self.builder, [self._opaque(pointer)]
         stride = self.argument["row_a"]

@@ -34,7 +34,7 @@ def _wait_politely() -> None:
     more than twice what the best choice would have (Karlin et al. 1990). They bridge 50 µs between two kernels, while
     1,000 rounds do not bridge 20 µs. Beside another process that computes, a spinning thread keeps busy the very
     core that the awaited one needs. A step of a small U-Net (base 8, ten images of 32 x 32) on two cores, alone and
-    two such processes at once: 35 and 29 ms with 1,000 rounds, 23 and 52 ms with 5,000, 17 and 137 ms with 20,000.
+    two such processes at once: 14 and 31 ms with 5,000 rounds, 12 and 46 ms with 10,000, 12 and 76 ms with 20,000.
 
     OpenMP reads the variable once, when it is loaded; afterwards it is restored, so no child process inherits it.
     """

@@ -135,11 +135,7 @@ def prefetch(typing_context: Any, array: Any, at: Any) -> Any:
     """Ask for the cache line of ``array[at]``, to be there later, in the second-level cache."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _INDEX, _INDEX, _INDEX])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [pointer, _INDEX(0), _INDEX(2), _INDEX(1)])  # to read, second level, data
+        ask(builder, _pointer(context, builder, signature, arguments), write=False)
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
@@ -152,12 +148,12 @@ def _pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     return builder.bitcast(builder.gep(array.data, [arguments[1]]), vector.as_pointer())
 
 
-def ask_to_write(builder: Any, pointer: Any) -> None:
-    """Ask for the cache line at ``pointer``, which is going to be written to."""
+def ask(builder: Any, pointer: Any, write: bool) -> None:
+    """Ask for the cache line at ``pointer``: to write to it at once, or to find it in the second-level cache later."""
     pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
     kind = ir.FunctionType(ir.VoidType(), [pointer.type, _INDEX, _INDEX, _INDEX])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [pointer, _INDEX(1), _INDEX(3), _INDEX(1)])
+    builder.call(function, [pointer, _INDEX(int(write)), _INDEX(3 if write else 2), _INDEX(1)])
 
 
 def first_lanes(builder: Any, vector: ir.VectorType, count: Any) -> Any:

@@ -14,7 +14,8 @@ from minifcn.kernels.cpu.memory import empty, zeros
 from minifcn.kernels.shapes import Pair, Window
 
 #: With fewer channels in the image that is read, most lanes of a vector are empty when its tiles are transformed.
-#: Measured: with 4, Winograd takes 1.6 times as long as the direct sum, with 8 as long, with 12 two thirds.
+#: Measured: with 4, Winograd takes 1.6 to 2 times as long as the direct sum, with 8 as long, with 12 three
+#: quarters.
 _LEAST_CHANNELS = 8
 
 

@@ -7,7 +7,7 @@ With the matrices of `transforms`, for every tile and each of its 36 places p,
 
 *Cost.* 36 multiplications for a tile, a pair of channels and 16 results: a quarter of the direct sum's 144. Beside the
 36 K / 32 cycles that the products of a tile and an input channel take (two vectors of 16 numbers a cycle), its
-transform takes some 12, mostly to move 36 numbers through the caches; an output channel likewise.
+transform takes some 12 to 20, mostly to move 36 numbers through the caches; an output channel likewise.
 
 *Order.* A block of U (up to 128 input channels times 64 outputs) stays in the second-level cache while tiles stream
 past, 28 at a time (24 with AVX2): V and M never leave that cache. More input channels come in further rounds, which
