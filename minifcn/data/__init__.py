@@ -10,6 +10,7 @@ from minifcn.data.mnist import MNIST, MNISTSegmentation
 from minifcn.data.normalise import Normalisation, Normalised, statistics
 from minifcn.data.sources import SOURCES, Source, open_source
 from minifcn.data.synthetic import SyntheticMembranes
+from minifcn.data.targets import Target, WeightedLabel, classes_of
 from minifcn.data.transforms import CenterCrop, Compose, RandomCrop, RandomFlip, RandomRot90, Transform
 
 __all__ = [
@@ -35,9 +36,12 @@ __all__ = [
     "Source",
     "Subset",
     "SyntheticMembranes",
+    "Target",
     "Transform",
+    "WeightedLabel",
     "check",
     "class_fractions",
+    "classes_of",
     "data_home",
     "map_binary_masks",
     "open_source",

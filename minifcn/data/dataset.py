@@ -3,33 +3,40 @@
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn.data.masks import map_binary_masks
+from minifcn.data.targets import Target, WeightedLabel
 from minifcn.io import to_float
 
 Image = NDArray[np.float32]
-Label = NDArray[np.int64]
+Label = Target
 Sample = tuple[Image, Label]
+Task = Literal["segmentation", "classification", "regression"]
 
 
 class Dataset(ABC):
     """An indexable set of images with labels.
 
-    `dataset[i]` is an image, float32 (H, W, C) in [0, 1], and its label: int64 (H, W), one class number a pixel, or
-    int64 of shape (), one class number an image. Class numbers are 0..K-1 with K = `num_classes`. The same index
-    always gives the same sample, from any thread. Iterating gives every sample once.
+    `dataset[i]` is an image, float32 (H, W, C) in [0, 1], and its label, which depends on the task (see
+    `minifcn.data.targets`). "segmentation": int64 (H, W), one class number a pixel, or a `WeightedLabel`;
+    "classification": int64 of shape (), one class number an image; "regression": float32 (H, W, K), K values a pixel.
+    Class numbers are 0..K-1 with K = `num_classes`. The same index always gives the same sample, from any thread.
+    Iterating gives every sample once. Images of a set may differ in size.
 
     Attributes:
         name: what messages call the set.
-        classes: the names of the classes, in the order of their numbers.
+        task: what is asked of a network.
+        classes: the names of the classes, in the order of their numbers; of the values, where these are asked for.
         channels: C, the number of channels of every image.
         notes: what the user should know about how the files were read.
     """
 
     name: str
+    task: Task = "segmentation"
     classes: tuple[str, ...]
     channels: int
     notes: tuple[str, ...] = ()
@@ -46,6 +53,22 @@ class Dataset(ABC):
     @abstractmethod
     def __getitem__(self, index: int) -> Sample:
         """Return image and label number `index`; negative numbers count from the end. Raises IndexError."""
+
+    def instances(self, index: int) -> NDArray[np.int64]:
+        """Return the objects of image `index` as int64 (H, W): 0 between them, then 1, 2, ...
+
+        Unless a data set knows better, an object is a 4-connected component of the pixels whose class is not 0.
+
+        Raises:
+            ValueError: the labels are not one class a pixel.
+        """
+        from scipy import ndimage
+
+        label = self[index][1]
+        classes = label.classes if isinstance(label, WeightedLabel) else label
+        if classes.ndim != 2 or classes.dtype.kind != "i":
+            raise ValueError(f"{self.name}: has no classes of pixels, so no objects either")
+        return ndimage.label(classes > 0)[0].astype(np.int64)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self)} images, classes: {', '.join(self.classes)})"
@@ -144,7 +167,7 @@ class ArrayDataset(Dataset):
         first = self._images[0] if self._images else np.empty((0, 0))
         self.channels = first.shape[2] if first.ndim == 3 else 1
 
-    def _integers(self, index: int, label: NDArray) -> Label:
+    def _integers(self, index: int, label: NDArray) -> NDArray[np.int64]:
         if label.dtype.kind not in "iub":
             raise TypeError(f"{self.name}: label {index} is {label.dtype}, expected integers: class numbers")
         return label.astype(np.int64)
@@ -163,10 +186,13 @@ class Derived(Dataset):
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self.name, self.classes, self.channels = dataset.name, dataset.classes, dataset.channels
-        self.notes = dataset.notes
+        self.notes, self.task = dataset.notes, dataset.task
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    def instances(self, index: int) -> NDArray[np.int64]:  # noqa: D102  # as the other dataset has it
+        return self.dataset.instances(index)
 
 
 class Cached(Derived):
@@ -184,7 +210,8 @@ class Cached(Derived):
         if index not in self._samples:
             # Two threads may both make the sample: it is the same, and either will do.
             image, label = self.dataset[index]
-            image.flags.writeable = label.flags.writeable = False
+            for array in (image, *(label if isinstance(label, WeightedLabel) else (label,))):
+                array.flags.writeable = False
             self._samples[index] = image, label
         return self._samples[index]
 
@@ -205,6 +232,9 @@ class Subset(Derived):
 
     def __getitem__(self, index: int) -> Sample:
         return self.dataset[self.indices[normalise_index(index, len(self), self.name)]]
+
+    def instances(self, index: int) -> NDArray[np.int64]:  # noqa: D102  # as the other dataset has it
+        return self.dataset.instances(self.indices[normalise_index(index, len(self), self.name)])
 
 
 def split(dataset: Dataset, validation: float | Iterable[int], seed: int = 0) -> tuple[Subset, Subset]:

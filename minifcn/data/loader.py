@@ -6,7 +6,7 @@ threads cannot change a result.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 
@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minifcn.data.dataset import Dataset, Image, Label, Sample
+from minifcn.data.targets import stacked
 from minifcn.data.transforms import Transform
 
 Batch = tuple[Image, Label]
 
 
 class Loader:
-    """Cut a dataset into batches: images float32 (N, H, W, C), labels int64 (N, H, W), contiguous.
+    """Cut a dataset into batches: images float32 (N, H, W, C), labels with a first axis of N, contiguous.
 
     Iterating gives epoch 0, every sample once. Training takes `batches(start, stop)`, which counts steps across epochs,
     each of them shuffled anew; step s is batch s mod len(loader) of epoch s div len(loader).
@@ -88,7 +89,7 @@ class Loader:
         epoch, first, indices = self._locate(step)
         samples = [self._sample(epoch, first + i, index) for i, index in enumerate(indices.tolist())]
         images, labels = zip(*samples, strict=True)
-        return self._stack("image", images, indices), self._stack("label", labels, indices)
+        return self._stack("image", images, indices), stacked(labels, lambda maps: self._stack("label", maps, indices))
 
     def batches(self, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the batches of steps start, start + 1, ..., stop - 1, drawn ahead; without `stop`, for ever.
@@ -146,7 +147,7 @@ class Loader:
         # A spawn key keeps (epoch,) and (epoch, 0) apart; entropy given as a list would be padded with zeros.
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
-    def _stack(self, what: str, arrays: tuple[NDArray, ...], indices: NDArray[np.int64]) -> NDArray:
+    def _stack(self, what: str, arrays: Sequence[NDArray], indices: NDArray[np.int64]) -> NDArray:
         for array, index in zip(arrays, indices, strict=True):
             if array.shape != arrays[0].shape:
                 raise ValueError(

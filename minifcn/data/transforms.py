@@ -1,12 +1,11 @@
 """Paired transforms: whatever moves the pixels of an image moves those of its label.
 
 A transform is called with (image, label, rng) and returns (image, label): image (H, W, C), label (H, W), rng a
-`numpy.random.Generator` from which all its randomness comes. It changes nothing in place, but may return views. A label
-that is one number an image, of shape (), is passed through.
+`numpy.random.Generator` from which all its randomness comes. It changes nothing in place, but may return views. What
+becomes of each kind of label is said in `minifcn.data.targets`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from minifcn.data.dataset import Image, Label, Sample
 from minifcn.data.masks import IGNORE_INDEX
+from minifcn.data.targets import Kind, mapped
 
 
 class Transform(Protocol):
@@ -67,7 +67,7 @@ class _Crop(ABC):
         slack = image.shape[0] - self.size[0], image.shape[1] - self.size[1]
         top, left = self._corner(slack, rng)
         window = np.s_[top : top + self.size[0], left : left + self.size[1]]
-        return image[window], _moved(label, lambda pixels: pixels[window])
+        return image[window], mapped(label, lambda pixels, kind: pixels[window])
 
     @abstractmethod
     def _corner(self, slack: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
@@ -106,7 +106,7 @@ class RandomFlip:
     def __call__(self, image: Image, label: Label, rng: np.random.Generator) -> Sample:
         """Return image and label, flipped alike."""
         down, right = (-1 if flip else 1 for flip in rng.integers(2, size=2))
-        return image[::down, ::right], _moved(label, lambda pixels: pixels[::down, ::right])
+        return image[::down, ::right], mapped(label, lambda pixels, kind: pixels[::down, ::right])
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,7 @@ class RandomRot90:
         """Return image and label, turned alike."""
         square = image.shape[0] == image.shape[1]
         turns = int(rng.integers(4)) if square else 2 * int(rng.integers(2))
-        return np.rot90(image, turns), _moved(label, lambda pixels: np.rot90(pixels, turns))
-
-
-def _moved(label: Label, move: Callable[[NDArray], NDArray]) -> Label:
-    return move(label) if label.ndim else label
+        return np.rot90(image, turns), mapped(label, lambda pixels, kind: np.rot90(pixels, turns))
 
 
 def _pad_to(image: Image, label: Label, size: tuple[int, int]) -> Sample:
@@ -135,4 +131,11 @@ def _pad_to(image: Image, label: Label, size: tuple[int, int]) -> Sample:
         return image, label
     margins = [(count // 2, count - count // 2) for count in missing]
     image = np.pad(image, [*margins, (0, 0)], mode="reflect")
-    return image, _moved(label, lambda pixels: np.pad(pixels, margins, constant_values=IGNORE_INDEX))
+    return image, mapped(label, lambda pixels, kind: _pad(pixels, kind, margins))
+
+
+def _pad(pixels: NDArray, kind: Kind, margins: list[tuple[int, int]]) -> NDArray:
+    """Beyond the image classes are unknown, weights are 0, and values are mirrored with the image."""
+    if kind == "values":
+        return np.pad(pixels, [*margins, (0, 0)], mode="reflect")
+    return np.pad(pixels, margins, constant_values=IGNORE_INDEX if kind == "classes" else 0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from minifcn.functional.arguments import TensorLike, as_image, layout_hint
 from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
@@ -14,8 +17,18 @@ class Network(Module):
     A subclass says in `output_length` how one axis is changed, and starts its forward with `checked`.
     """
 
+    #: Options that make a network of the same geometry with few channels: quick to build, to trace and to test.
+    narrow: ClassVar[Mapping[str, Any]] = {}
+
     in_channels: int
     classes: int
+
+    def for_images(self) -> Network:
+        """The network that answers every pixel of an image: this one, unless it classifies windows.
+
+        Its parameters are this network's, or copies of them.
+        """
+        return self
 
     def output_length(self, length: int) -> int:
         """How many output rows (or columns) ``length`` input rows give; 0 if that many are not legal."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from minifcn import functional as F
 from minifcn.functional.arguments import Activation, TensorLike
@@ -63,6 +64,8 @@ class UNet(Network):
     >>> net(mf.zeros(1, 32, 48, 1)).shape
     (1, 32, 48, 2)
     """
+
+    narrow: ClassVar[Mapping[str, Any]] = {"base": 1}
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.data import IGNORE_INDEX, Dataset, spread
+from minifcn.data import IGNORE_INDEX, Dataset, classes_of, spread
 from minifcn.metrics import ConfusionMatrix, IsbiScores, isbi_scores
 from minifcn.predict import Predictor
 
@@ -97,6 +97,6 @@ def _batches(dataset: Dataset, indices: list[int]) -> Iterator[tuple[np.ndarray,
             yield np.stack(images), np.stack(labels)
             images, labels = [], []
         images.append(image)
-        labels.append(label)
+        labels.append(classes_of(label))
     if images:
         yield np.stack(images), np.stack(labels)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.data import IGNORE_INDEX, Dataset, spread
+from minifcn.data import IGNORE_INDEX, Dataset, classes_of, spread
 from minifcn.io.atomic import replacing
 from minifcn.predict import Predictor
 
@@ -43,7 +43,7 @@ def draw_preview(path: Path, predictor: Predictor, dataset: Dataset, count: int 
     for axes, index in zip(grid, chosen, strict=True):
         image, label = dataset[index]
         probabilities = predictor(image[None])[0]
-        _draw_row(axes, image, label, probabilities, dataset.classes)
+        _draw_row(axes, image, classes_of(label), probabilities, dataset.classes)
         axes[0].set_title(f"input {index}")
         for panel in axes:
             panel.set_axis_off()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
 from minifcn import functional as F
 from minifcn.data.masks import IGNORE_INDEX
+from minifcn.data.targets import Kind, Target, mapped
 from minifcn.tensor import Tensor
 from minifcn.training.config import ConfigError
 
-Objective = Callable[[Tensor, np.ndarray], Tensor]
+Objective = Callable[[Tensor, Any], Tensor]
 
 
 def objective(name: str, class_weights: tuple[float, ...] = ()) -> Objective:
@@ -44,14 +46,18 @@ def balanced(fractions: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(1.0 / (present * share), 6) if share > 0 else 0.0 for share in shares)
 
 
-def crop_to(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The centre of labels (N, H, W), as large as the network's output: without padding it loses a border.
+def crop_to(labels: Target, size: tuple[int, int]) -> Target:
+    """The centre of labels (N, H, W) or (N, H, W, K), as large as the output: without padding it loses a border.
 
     >>> crop_to(np.arange(16).reshape(1, 4, 4), (2, 2)).tolist()
     [[[5, 6], [9, 10]]]
     """
-    top, left = (labels.shape[1] - size[0]) // 2, (labels.shape[2] - size[1]) // 2
-    return labels[:, top : top + size[0], left : left + size[1]]
+
+    def centre(labels: np.ndarray, kind: Kind) -> np.ndarray:
+        top, left = (labels.shape[1] - size[0]) // 2, (labels.shape[2] - size[1]) // 2
+        return labels[:, top : top + size[0], left : left + size[1]]
+
+    return mapped(labels, centre)
 
 
 def _cross_entropy(logits: Tensor, labels: np.ndarray, weight: np.ndarray | None = None) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minifcn import optim, random
-from minifcn.data import Dataset
+from minifcn.data import Dataset, Target
 from minifcn.predict import Predictor
 from minifcn.settings import get_num_threads
 from minifcn.tensor import Tensor
@@ -101,7 +101,7 @@ class Trainer:
         self.draw()
         return self.step_number == config.steps
 
-    def _step(self, images: np.ndarray, labels: np.ndarray) -> float:
+    def _step(self, images: np.ndarray, labels: Target) -> float:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(self.step_number)
