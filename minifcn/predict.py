@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from minifcn import functional as F
 from minifcn.autograd import no_grad
 from minifcn.data import Normalisation
+from minifcn.models.network import Network
 from minifcn.nn import Module
 from minifcn.tensor import Tensor
 
 Pair = tuple[int, int]
+Activation = Literal["softmax", "sigmoid", "identity"]
 
 
 class SizedNetwork(Protocol):
@@ -41,6 +43,9 @@ class Predictor:
         normalise: applied to each whole image, (N, H, W, C) -> the same.
         classes: the names of the K classes.
         batch_pixels: how many pixels go through the network at a time, at least one image: bounds the memory.
+        activation: what makes an answer of the network's last maps: "softmax", one class a pixel; "sigmoid", each
+            channel by itself; "identity", values as they are.
+        scale: where the answer is a density, what one object adds up to.
     """
 
     def __init__(
@@ -49,8 +54,11 @@ class Predictor:
         normalise: Callable[[np.ndarray], np.ndarray] = Normalisation(),
         classes: tuple[str, ...] = (),
         batch_pixels: int = 2**18,
+        activation: Activation = "softmax",
+        scale: float = 1.0,
     ):
         self.model, self.normalise, self.classes, self.batch_pixels = model, normalise, classes, batch_pixels
+        self.activation, self.scale = activation, scale
 
     @property
     def channels(self) -> int:
@@ -58,7 +66,7 @@ class Predictor:
         return self.model.in_channels
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities of every class at every pixel: (N, H, W, C) in [0, 1] -> float32 (N, H, W, K).
+        """Probabilities of every class, or values, at every pixel: (N, H, W, C) in [0, 1] -> float32 (N, H, W, K).
 
         Images are padded by reflection to the next size that the network takes, and the result is cropped back, so
         every pixel gets an answer, with real or mirrored surroundings.
@@ -77,11 +85,9 @@ class Predictor:
         if not np.isfinite(images).all():
             raise ValueError("predict: the image holds NaN or infinite values")
         height, width = images.shape[1:3]
-        (top, bottom), (left, right) = margins(self.model, height, width)
+        model = self._prepared()
+        (top, bottom), (left, right) = margins(model, height, width)
         step = max(1, self.batch_pixels // ((height + top + bottom) * (width + left + right)))
-        # Anew at every call, because the network may be in training; it costs little beside what follows.
-        model = self.model.fold_batch_norm() if isinstance(self.model, Module) else self.model
-        model.eval()
         parts = []
         with no_grad():
             for begin in range(0, len(images), step):
@@ -89,8 +95,21 @@ class Predictor:
                 padded = np.pad(batch, ((0, 0), (top, bottom), (left, right), (0, 0)), mode="reflect")
                 logits = model(Tensor(padded))
                 # The output is the centre of the input: where it begins, the image begins (see `margins`).
-                parts.append(F.softmax(logits[:, :height, :width]).data)
+                parts.append(_activate(logits[:, :height, :width], self.activation).data)
         return np.concatenate(parts)
+
+    def _prepared(self) -> SizedNetwork:
+        """The network for whole images, folded; anew at every call, because it may be in training."""
+        model = self.model.for_images() if isinstance(self.model, Network) else self.model
+        model = model.fold_batch_norm() if isinstance(model, Module) else model
+        model.eval()
+        return model
+
+
+def _activate(logits: Tensor, activation: Activation) -> Tensor:
+    if activation == "softmax":
+        return F.softmax(logits)
+    return F.sigmoid(logits) if activation == "sigmoid" else logits
 
 
 def margins(model: SizedNetwork, height: int, width: int) -> tuple[Pair, Pair]:

@@ -53,23 +53,39 @@ def evaluate(
         )
     predictor = opened.predictor(checkpoint.value)
     split = split or SOURCES[config.dataset].scored
-    dataset = open_source(config.dataset, str(data) if data else config.data, split, download=download)
+    root = str(data) if data else config.data
+    dataset = open_source(config.dataset, root, split, download=download, **config.data_options)
     membranes = dataset.classes == _MEMBRANES
-    scores = _score(predictor, dataset, membranes)
-    rows = {config.model: scores}
+    evaluation = _score(predictor, dataset, membranes)
+    rows = {config.model: evaluation.scalars()}
     if membranes:
         rows |= _baselines(dataset)
+    elif dataset.task == "regression":
+        rows |= _mean_baseline(open_source(config.dataset, root, "train", **config.data_options), dataset)
     console = Console()
-    console.print(f"{dataset.name}, {split}: {len(dataset)} images; {checkpoint.value} checkpoint", highlight=False)
+    parameters = sum(parameter.size for parameter in predictor.model.parameters())
+    console.print(
+        f"{dataset.name}, {split}: {len(dataset)} images, {evaluation.seconds_an_image:.3f} s each; "
+        f"{checkpoint.value} checkpoint of {parameters:,} parameters",
+        highlight=False,
+        soft_wrap=True,
+    )
     console.print(_table(rows))
     # A class that is in neither truth nor prediction has no IoU: NaN, which JSON does not know.
     known = {name: {k: v if math.isfinite(v) else None for k, v in row.items()} for name, row in rows.items()}
-    written = {"checkpoint": checkpoint.value, "split": split, "scores": known}
+    written = {
+        "checkpoint": checkpoint.value,
+        "split": split,
+        "images": len(dataset),
+        "parameters": parameters,
+        "seconds_an_image": round(evaluation.seconds_an_image, 4),
+        "scores": known,
+    }
     write_text(run / "evaluation.json", json.dumps(written, indent=2, allow_nan=False) + "\n")
     console.print(f"written to {run / 'evaluation.json'}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _score(predictor: Any, dataset: Any, membranes: bool) -> dict[str, float]:
+def _score(predictor: Any, dataset: Any, membranes: bool) -> Any:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -78,10 +94,9 @@ def _score(predictor: Any, dataset: Any, membranes: bool) -> dict[str, float]:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("predicting", total=len(dataset))
-        evaluation = evaluate(
+        return evaluate(
             predictor, dataset, membranes=membranes, progress=lambda done, total: bar.update(task, completed=done)
         )
-    return evaluation.scalars()
 
 
 def _baselines(dataset: Any) -> dict[str, dict[str, float]]:
@@ -101,6 +116,18 @@ def _baselines(dataset: Any) -> dict[str, dict[str, float]]:
             "pixel_error_best_threshold": scores.misclassified,
         }
     return rows
+
+
+def _mean_baseline(train: Any, dataset: Any) -> dict[str, dict[str, float]]:
+    """What it scores to answer, for every image, with the mean count of the training images."""
+    import numpy as np
+
+    from minifcn.training.regression import ValueEvaluation, mean_count
+
+    counts = np.array([dataset[i][1].sum(dtype=np.float64) / dataset.scale for i in range(len(dataset))])
+    scores = ValueEvaluation(counts, np.full(len(counts), mean_count(train)), float("nan")).scalars()
+    del scores["mse"]  # of counts, not of pixels
+    return {"predict the mean": scores}
 
 
 def _table(rows: dict[str, dict[str, float]]) -> Any:

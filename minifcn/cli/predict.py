@@ -27,7 +27,8 @@ def predict(
 
     With two classes, the result is a mask of 0 and 255 (the second class), or with --probabilities the probability of
     the second class. With more, it is the class number (as a palette image in png), or one probability image for each
-    class. Jpg would blur classes: results of jpg and bmp are png.
+    class. A network that answers with values, such as a density, gives them as float32 in tif (or npy), and says what
+    they add up to. Jpg would blur classes: results of jpg and bmp are png.
     """
     from rich.console import Console
     from rich.progress import track
@@ -36,14 +37,15 @@ def predict(
     from minifcn.training.run import Run
 
     announce_compilation()
-    names = [_target(path, out) for path in inputs]
+    predictor = Run.open(run).predictor(checkpoint.value)
+    values = predictor.activation == "identity"
+    names = [_target(path, out, values) for path in inputs]
     if len(set(names)) < len(names):
         raise ImageError(
             "two inputs have the same name, so their results would too; predict them into different folders"
         )
     if any(path.resolve() == name.resolve() for path, name in zip(inputs, names, strict=True)):
         raise ImageError(f"--out {out} is the inputs' own folder: results would replace them; give another one")
-    predictor = Run.open(run).predictor(checkpoint.value)
     for path in inputs:
         if not path.is_file():
             what = "is a folder; name the images in it" if path.is_dir() else "no such file"
@@ -55,15 +57,19 @@ def predict(
     for path, name in track(
         list(zip(inputs, names, strict=True)), "predicting", console=console, disable=not console.is_terminal
     ):
-        written = _predict_file(predictor, path, name, probabilities)
-        console.print(f"{path} -> {', '.join(str(p) for p in written)}", markup=False, highlight=False, soft_wrap=True)
+        written, said = _predict_file(predictor, path, name, probabilities)
+        paths = ", ".join(str(p) for p in written)
+        console.print(f"{path} -> {paths}{said}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _target(path: Path, out: Path) -> Path:
+def _target(path: Path, out: Path, values: bool) -> Path:
+    if values and path.suffix.lower() not in (".tif", ".tiff", ".npy"):
+        return out / path.with_suffix(".tif").name
     return out / (path.with_suffix(".png").name if path.suffix.lower() in (".jpg", ".jpeg", ".bmp") else path.name)
 
 
-def _predict_file(predictor: Any, path: Path, name: Path, probabilities: bool) -> list[Path]:
+def _predict_file(predictor: Any, path: Path, name: Path, probabilities: bool) -> tuple[list[Path], str]:
+    """Predict a file; return what was written, and what else there is to say."""
     from minifcn.io import ImageError, read_image, to_float
 
     array = read_image(path)
@@ -72,16 +78,24 @@ def _predict_file(predictor: Any, path: Path, name: Path, probabilities: bool) -
     except ValueError as error:
         raise ImageError(f"{path}: {error}") from None
     result = predictor(images)
-    binary = result.shape[-1] == 2
-    if probabilities:
+    values, binary = predictor.activation == "identity", result.shape[-1] == 2
+    said = ""
+    if values:
+        layers = {name: result[..., 0]} if result.shape[-1] == 1 else _one_each(name, result, predictor.classes)
+        said = (
+            ": " + ", ".join(f"{total:.1f}" for total in result[..., 0].sum(axis=(1, 2)) / predictor.scale) + " in all"
+        )
+    elif probabilities:
         layers = {name: result[..., 1]} if binary else _one_each(name, result, predictor.classes)
     elif binary:
         layers = {name: np.where(result[..., 1] > 0.5, 255, 0).astype(np.uint8)}
     else:
         layers = {name: result.argmax(axis=-1).astype(np.uint8)}
     for target, layer in layers.items():
-        _write(target, layer if stacked else layer[0], classes=0 if probabilities or binary else result.shape[-1])
-    return list(layers)
+        _write(
+            target, layer if stacked else layer[0], classes=0 if values or probabilities or binary else result.shape[-1]
+        )
+    return list(layers), said
 
 
 def _one_each(name: Path, result: np.ndarray, classes: tuple[str, ...]) -> dict[Path, np.ndarray]:

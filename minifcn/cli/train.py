@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import shlex
 from pathlib import Path
@@ -9,16 +10,32 @@ from typing import Annotated, Any
 
 import typer
 
+from minifcn.training.recipes import RECIPES
+
 option = typer.Option
 
 
 def train(
     dataset: Annotated[
-        str, typer.Argument(help="What to train on: synthetic, isbi or mnist.", metavar="DATASET", show_default=False)
+        str,
+        typer.Argument(
+            help="What to train on: " + ", ".join(RECIPES) + " (folder: your own images and masks).",
+            metavar="DATASET",
+            show_default=False,
+        ),
     ],
     data: Annotated[Path | None, option(help="Folder that holds the dataset's files.")] = None,
+    classes: Annotated[
+        Path | None, option(help="Of DATASET folder: a file that names the classes, one a line; see the README.")
+    ] = None,
+    data_option: Annotated[
+        list[str] | None, option(help="An option of the dataset, such as target=border; may be repeated.")
+    ] = None,
     download: Annotated[bool, option("--download", help="Fetch the official files if they are missing.")] = False,
-    model: Annotated[str | None, option(help="Which network (default: unet).")] = None,
+    model: Annotated[str | None, option(help="Which network; `minifcn models` lists them (default: unet).")] = None,
+    model_option: Annotated[
+        list[str] | None, option("--model-option", "-o", help="An option of the network, such as maps=16; repeatable.")
+    ] = None,
     out: Annotated[Path | None, option(help="Folder of the run (default: runs/DATASET).")] = None,
     steps: Annotated[int | None, option(min=1, help="Number of optimiser steps (default: the dataset's).")] = None,
     minutes: Annotated[
@@ -28,10 +45,21 @@ def train(
     crop: Annotated[int | None, option(min=0, help="Side of the random crops in pixels; 0: whole images.")] = None,
     seed: Annotated[int | None, option(min=0, help="Of weights, order, crops and dropout (default: 0).")] = None,
     lr: Annotated[float | None, option(help="Highest learning rate.")] = None,
-    loss: Annotated[str | None, option(help="cross_entropy, dice or jaccard.")] = None,
-    balance: Annotated[
-        bool | None, option(help="Weigh classes by their rarity (cross_entropy).", show_default=False)
+    loss: Annotated[
+        str | None, option(help='What to minimise: a name or a sum, such as "cross_entropy + 0.5*dice".')
     ] = None,
+    balance: Annotated[
+        str | None, option(help="none; inverse or median: weigh classes by rarity; crops: draw them equally often.")
+    ] = None,
+    border_weight: Annotated[
+        float | None,
+        option(min=0, help="w0 of U-Net's weight map between objects (10 in the paper; default: 0, none)."),
+    ] = None,
+    elastic: Annotated[
+        float | None, option(min=0, help="Elastic deformation, in pixels (10 in U-Net's paper; default: 0, none).")
+    ] = None,
+    optimizer: Annotated[str | None, option(help="adamw or sgd.")] = None,
+    momentum: Annotated[float | None, option(min=0, max=1, help="Of sgd (0.99 in U-Net's paper).")] = None,
     base: Annotated[int | None, option(min=1, help="Channels of the network's first level.")] = None,
     depth: Annotated[int | None, option(min=1, help="How often the network halves the image.")] = None,
     padding: Annotated[str | None, option(help="same or valid (as in the U-Net paper).")] = None,
@@ -55,11 +83,16 @@ def train(
         raise ConfigError("give either --steps or --minutes")
     options: dict[str, Any] = {
         "base": base, "depth": depth, "padding": padding, "norm": norm, "up": up, "down": down, "dropout": dropout,
+        **parse_options("--model-option", model_option),
     }  # fmt: skip
+    data_options = parse_options("--data-option", data_option)
+    if classes is not None:
+        data_options["classes"] = str(classes.resolve())
     changes: dict[str, Any] = {
-        "data": None if data is None else str(data.resolve()), "model": model, "steps": steps, "batch": batch,
-        "crop": crop,
-        "seed": seed, "lr": lr, "loss": loss, "balance": balance, "validate_every": validate_every,
+        "data": None if data is None else str(data.resolve()), "data_options": data_options or None, "model": model,
+        "steps": steps, "batch": batch, "crop": crop, "seed": seed, "lr": lr, "loss": loss, "balance": balance,
+        "border_weight": border_weight, "elastic": elastic, "optimizer": optimizer, "momentum": momentum,
+        "validate_every": validate_every,
     }  # fmt: skip
     folder = out or Path("runs") / dataset
     if resume:
@@ -77,17 +110,15 @@ def _begin(
     download: bool,
     overwrite: bool,
 ) -> None:
-    from minifcn.data import open_source
-    from minifcn.training.config import recipe
     from minifcn.training.progress import ConsoleReporter
+    from minifcn.training.recipes import recipe
     from minifcn.training.run import Run, exclusive, refuse_existing
     from minifcn.training.trainer import Trainer, estimate_steps
 
     if not overwrite:
         refuse_existing(folder)  # now, not after the data has been looked at
     config = recipe(dataset, **changes, options=options)
-    train_set = open_source(dataset, config.data, "train", download=download)
-    validation_set = open_source(dataset, config.data, "validation", download=download)
+    train_set, validation_set = _open(config, "train", download), _open(config, "validation", download)
     with ConsoleReporter() as reporter:
         _check(config, train_set, validation_set, reporter)
         if minutes is not None:
@@ -105,15 +136,14 @@ def _begin(
 def _resume(
     folder: Path, dataset: str, changes: dict[str, Any], options: dict[str, Any], minutes: float | None
 ) -> None:
-    from minifcn.data import open_source
     from minifcn.training.progress import ConsoleReporter
     from minifcn.training.run import Run, exclusive
     from minifcn.training.trainer import Trainer
 
     run = Run.open(folder)
     _check_unchanged(run.config, dataset, changes, options, minutes)
-    data = changes["data"] or run.config.data  # the same files may have moved
-    train_set, validation_set = open_source(dataset, data, "train"), open_source(dataset, data, "validation")
+    moved = run.config.changed(data=changes["data"] or run.config.data)  # the same files may lie elsewhere now
+    train_set, validation_set = _open(moved, "train"), _open(moved, "validation")
     with exclusive(folder), ConsoleReporter() as reporter:
         trainer = Trainer(run, train_set, validation_set, reporter)
         trainer.resume()
@@ -123,6 +153,40 @@ def _resume(
             return
         reporter.note(f"continuing after step {trainer.step_number} of {run.config.steps}")
         _finish(trainer, reporter)
+
+
+def _open(config: Any, split: str, download: bool = False) -> Any:
+    from minifcn.data import open_source
+
+    return open_source(config.dataset, config.data, split, download=download, **config.data_options)
+
+
+def parse_options(name: str, pairs: list[str] | None) -> dict[str, Any]:
+    """Options given as KEY=VALUE; values are numbers, true, false, none, or text.
+
+    >>> parse_options("--model-option", ["base=8", "learned=false", "backbone=resnet18"])
+    {'base': 8, 'learned': False, 'backbone': 'resnet18'}
+
+    Raises:
+        ConfigError: not of that form.
+    """
+    from minifcn.training.config import ConfigError
+
+    options = {}
+    for pair in pairs or []:
+        key, equals, text = pair.partition("=")
+        if not (key.isidentifier() and equals):
+            raise ConfigError(f"{name} {pair}: expected KEY=VALUE, such as base=8")
+        options[key] = _value(text)
+    return options
+
+
+def _value(text: str) -> Any:
+    words = {"true": True, "false": False}
+    for convert in (words.__getitem__, int, float):
+        with contextlib.suppress(ValueError, KeyError):
+            return convert(text)
+    return text
 
 
 def _check_unchanged(
@@ -151,11 +215,13 @@ def _check_unchanged(
 def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> None:
     """Refuse what cannot be trained on, and say what is odd, before the first step."""
     from minifcn.data import check
+    from minifcn.nn import init
     from minifcn.training.build import build_model
     from minifcn.training.objective import objective
 
     objective(config.loss)  # an unknown name is an error before anything is read
-    network = build_model(config, train_set.channels, train_set.num_classes)
+    with init.skipped():  # it is only looked at
+        network = build_model(config, train_set.channels, train_set.num_classes)
     crop = (config.crop, config.crop) if config.crop else None
     report = check(train_set, network.size_error, crop, samples=200)
     for line in str(report).splitlines():

@@ -32,6 +32,7 @@ class Dataset(ABC):
         task: what is asked of a network.
         classes: the names of the classes, in the order of their numbers; of the values, where these are asked for.
         channels: C, the number of channels of every image.
+        scale: where values are asked for, the sum of those of one object: a density over `scale` adds up to a count.
         notes: what the user should know about how the files were read.
     """
 
@@ -39,6 +40,7 @@ class Dataset(ABC):
     task: Task = "segmentation"
     classes: tuple[str, ...]
     channels: int
+    scale: float = 1.0
     notes: tuple[str, ...] = ()
 
     @property
@@ -129,9 +131,11 @@ class ArrayDataset(Dataset):
 
     Args:
         images: (N, H, W) or (N, H, W, C), or a sequence of N arrays (H, W) or (H, W, C) of any sizes; see `as_image`.
-        labels: N integer arrays (H, W), or N integers.
-        classes: names of the classes, in label order.
+        labels: N integer arrays (H, W), or N integers; where values are asked for, N arrays (H, W) or (H, W, K).
+        classes: names of the classes, in label order; of the K values, where these are asked for.
         name: what messages call the set.
+        task: "segmentation", "classification" or "regression".
+        scale: see `Dataset`.
         binary_masks: map masks of 0 and one other value (255) to 0 and 1, and say so in `notes`.
 
     Raises:
@@ -153,13 +157,16 @@ class ArrayDataset(Dataset):
         classes: Sequence[str],
         *,
         name: str = "arrays",
+        task: Task = "segmentation",
+        scale: float = 1.0,
         binary_masks: bool = False,
     ) -> None:
         if len(images) != len(labels):
             raise ValueError(f"{name}: {len(images)} images, but {len(labels)} labels")
-        self.name, self.classes = name, tuple(classes)
+        self.name, self.classes, self.task, self.scale = name, tuple(classes), task, scale
         self._images = [np.asarray(image) for image in images]
-        self._labels = [self._integers(index, np.asarray(label)) for index, label in enumerate(labels)]
+        convert = self._values if task == "regression" else self._integers
+        self._labels = [convert(index, np.asarray(label)) for index, label in enumerate(labels)]
         if binary_masks:
             mapped = [map_binary_masks(label) for label in self._labels]
             self._labels = [label for label, _ in mapped]
@@ -169,8 +176,22 @@ class ArrayDataset(Dataset):
 
     def _integers(self, index: int, label: NDArray) -> NDArray[np.int64]:
         if label.dtype.kind not in "iub":
-            raise TypeError(f"{self.name}: label {index} is {label.dtype}, expected integers: class numbers")
+            raise TypeError(
+                f"{self.name}: label {index} is {label.dtype}, expected integers: class numbers; for values, "
+                'task="regression"'
+            )
         return label.astype(np.int64)
+
+    def _values(self, index: int, label: NDArray) -> NDArray[np.float32]:
+        """(H, W) or (H, W, K) -> (H, W, K)."""
+        values = label.astype(np.float32)
+        values = values if values.ndim == 3 else values[..., None]
+        if values.ndim != 3 or values.shape[2] != len(self.classes):
+            raise ValueError(
+                f"{self.name}: label {index} has shape {label.shape}, expected (height, width, {len(self.classes)}): "
+                "one value a pixel for each name in classes"
+            )
+        return values
 
     def __len__(self) -> int:
         return len(self._images)
@@ -186,7 +207,7 @@ class Derived(Dataset):
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self.name, self.classes, self.channels = dataset.name, dataset.classes, dataset.channels
-        self.notes, self.task = dataset.notes, dataset.task
+        self.notes, self.task, self.scale = dataset.notes, dataset.task, dataset.scale
 
     def __len__(self) -> int:
         return len(self.dataset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minifcn import models, optim
 from minifcn.data import (
+    BalancedCrop,
     Compose,
     Dataset,
     Loader,
@@ -13,10 +14,12 @@ from minifcn.data import (
     RandomRot90,
     Transform,
     class_fractions,
+    median_frequency_weights,
     statistics,
 )
+from minifcn.predict import Predictor
 from minifcn.training.config import ConfigError, TrainConfig
-from minifcn.training.objective import balanced
+from minifcn.training.objective import balanced, objective
 
 
 def complete(config: TrainConfig, train: Dataset) -> TrainConfig:
@@ -24,8 +27,9 @@ def complete(config: TrainConfig, train: Dataset) -> TrainConfig:
     if not config.mean:
         mean, std = statistics(train)
         config = config.changed(mean=mean, std=std)
-    if config.balance and not config.class_weights:
-        config = config.changed(class_weights=balanced(class_fractions(train)))
+    if config.balance in ("inverse", "median") and not config.class_weights:
+        weights = balanced(class_fractions(train)) if config.balance == "inverse" else median_frequency_weights(train)
+        config = config.changed(class_weights=tuple(weights))
     return config
 
 
@@ -43,11 +47,25 @@ def build_model(config: TrainConfig, channels: int, classes: int) -> models.Netw
         raise ConfigError(f"model {config.model!r}: {error}") from None
 
 
+def build_optimizer(config: TrainConfig, model: models.Network) -> optim.Optimizer:
+    """AdamW, or the stochastic gradient descent with momentum that U-Net and FCN were published with."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if config.optimizer == "adamw":
+        return optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+    return optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+
+
+def build_predictor(config: TrainConfig, model: models.Network, classes: tuple[str, ...], scale: float) -> Predictor:
+    """The network as it is applied: images prepared as in training, answers as its loss understands them."""
+    activation = objective(config.loss).activation
+    return Predictor(model, config.normalisation, classes, activation=activation, scale=scale)
+
+
 def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
     """Batches of random crops of normalised images; all batches of one size, so that every step weighs the same."""
     steps: list[Transform] = []
     if config.crop:
-        steps.append(RandomCrop(config.crop))
+        steps.append(BalancedCrop(config.crop) if config.balance == "crops" else RandomCrop(config.crop))
     if config.augment:
         steps += [RandomFlip(), RandomRot90()]
     if config.batch > len(dataset):

@@ -25,17 +25,25 @@ class TrainConfig:
     Attributes:
         dataset: a name in `minifcn.data.SOURCES`.
         data: the folder that holds it; None where the dataset has a place of its own.
+        data_options: the dataset's options, such as ``{"target": "border"}``.
         model: a name in `minifcn.models.REGISTRY`.
         options: the model's options, such as ``{"base": 16, "depth": 4}``.
-        loss: "cross_entropy", "dice" or "jaccard".
-        balance: weigh classes in the cross-entropy by their rarity, so that all of them weigh the same in all.
+        loss: what is minimised, as `minifcn.training.objective` reads it: "cross_entropy + 0.5*dice".
+        balance: what is done for rare classes. "none"; "inverse", classes weigh 1 / frequency in the cross-entropy, so
+            that all of them weigh the same in all; "median", they weigh as in SegNet (see
+            `minifcn.data.median_frequency_weights`); "crops", windows are centred on each class equally often, as
+            Ciresan's.
         class_weights: those weights; filled in when training begins.
         steps: number of optimiser steps.
         batch: images a step.
         crop: side of the random crops in pixels; 0 trains on whole images.
         augment: random flips and quarter turns; not for images in which up and down matter.
+        elastic: standard deviation in pixels of U-Net's elastic deformation; 0: none.
+        border_weight: w0 of U-Net's weight map, which favours the pixels between near objects; 0: none.
         lr: the highest learning rate; it rises over the first steps and falls to 0 along a cosine.
-        weight_decay: of AdamW.
+        optimizer: "adamw" or "sgd".
+        momentum: of "sgd".
+        weight_decay: of either.
         clip: largest norm of the gradient; 0 does not limit it.
         seed: of initialisation, order, crops and dropout.
         validate_every: steps between two validations.
@@ -47,16 +55,21 @@ class TrainConfig:
 
     dataset: str
     data: str | None = None
+    data_options: dict[str, Any] = field(default_factory=dict)
     model: str = "unet"
     options: dict[str, Any] = field(default_factory=dict)
     loss: str = "cross_entropy"
-    balance: bool = False
+    balance: Literal["none", "inverse", "median", "crops"] = "none"
     class_weights: tuple[float, ...] = ()
     steps: int = 500
     batch: int = 4
     crop: int = 0
     augment: bool = True
+    elastic: float = 0.0
+    border_weight: float = 0.0
     lr: float = 1e-3
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    momentum: float = 0.9
     weight_decay: float = 1e-4
     clip: float = 1.0
     seed: int = 0
@@ -70,10 +83,18 @@ class TrainConfig:
         for name in ("steps", "batch", "validate_every", "validation_images"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.elastic < 0 or self.border_weight < 0:
+            raise ConfigError("elastic and border_weight must not be negative")
         if self.crop < 0 or self.seed < 0 or self.clip < 0 or self.weight_decay < 0:
             raise ConfigError("crop, seed, clip and weight_decay must not be negative")
         if self.normalise not in ("image", "dataset"):
             raise ConfigError(f"normalise must be 'image' or 'dataset', not {self.normalise!r}")
+        if self.balance not in ("none", "inverse", "median", "crops"):
+            raise ConfigError(f"balance must be 'none', 'inverse', 'median' or 'crops', not {self.balance!r}")
+        if self.balance == "crops" and not self.crop:
+            raise ConfigError("balance 'crops' chooses where to crop: give the size of the crops")
+        if self.optimizer not in ("adamw", "sgd"):
+            raise ConfigError(f"optimizer must be 'adamw' or 'sgd', not {self.optimizer!r}")
         if not self.lr > 0:
             raise ConfigError(f"lr must be positive, got {self.lr}")
 
@@ -118,49 +139,3 @@ class TrainConfig:
             return TrainConfig(**{**values, **listed})
         except TypeError as error:
             raise ConfigError(f"{path}: {error}") from None
-
-
-#: Choices that work for each dataset; the command line's options replace them one by one.
-RECIPES: dict[str, TrainConfig] = {
-    "synthetic": TrainConfig(
-        "synthetic", options={"base": 16, "depth": 3}, steps=400, batch=4, crop=128, lr=2e-3, validate_every=50
-    ),
-    "isbi": TrainConfig(
-        "isbi",
-        options={"base": 16, "depth": 4, "norm": "batch"},
-        balance=True,
-        steps=1500,
-        batch=4,
-        crop=128,
-        lr=1e-3,
-        validate_every=250,
-    ),
-    "mnist": TrainConfig(
-        "mnist",
-        options={"base": 16, "depth": 3},
-        steps=1500,
-        batch=32,
-        augment=False,
-        normalise="dataset",
-        lr=2e-3,
-        validate_every=250,
-        validation_images=500,
-    ),
-}
-
-
-def recipe(dataset: str, **changes: Any) -> TrainConfig:
-    """The recipe for a dataset, with changes; None changes nothing, and the option "none" takes one back.
-
-    >>> recipe("isbi", batch=2, lr=None, options={"norm": "none"}).options
-    {'base': 16, 'depth': 4}
-    """
-    from minifcn.data import open_source
-
-    if dataset not in RECIPES:
-        open_source(dataset)  # it knows what to say about an unknown name
-    base = RECIPES.get(dataset, TrainConfig(dataset))
-    given = {name: value for name, value in changes.items() if value is not None}
-    options = {name: value for name, value in (given.pop("options", None) or {}).items() if value is not None}
-    kept = {name: value for name, value in {**base.options, **options}.items() if value != "none"}
-    return base.changed(**given, options=kept)

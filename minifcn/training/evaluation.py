@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from minifcn.data import IGNORE_INDEX, Dataset, classes_of, spread
+from minifcn.data import IGNORE_INDEX, Dataset, spread
 from minifcn.metrics import ConfusionMatrix, IsbiScores, isbi_scores
 from minifcn.predict import Predictor
-
-_BATCH = 64  # images of one shape that are predicted together, if the predictor's memory bound allows
+from minifcn.training.batches import batches
+from minifcn.training.regression import ValueEvaluation, evaluate_values
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores on a dataset.
+    """Scores on a dataset whose labels are classes of pixels.
 
     Attributes:
         matrix: the confusion matrix over all pixels, with everything derived from it.
         classes: names of the classes.
         cross_entropy: mean over pixels of −ln P(true class).
         isbi: V_Rand and V_Info of P(last class), where that was asked for.
+        seconds_an_image: how long prediction took, on this machine, now.
     """
 
     matrix: ConfusionMatrix
     classes: tuple[str, ...]
     cross_entropy: float
     isbi: IsbiScores | None = None
+    seconds_an_image: float = 0.0
+
+    @property
+    def goodness(self) -> float:
+        """What chooses the best checkpoint: the larger, the better."""
+        return float(self.matrix.mean_iou)
 
     def scalars(self) -> dict[str, float]:
         """Every score by name, for tables and files."""
@@ -55,23 +63,37 @@ def evaluate(
     limit: int | None = None,
     membranes: bool = False,
     progress: Callable[[int, int], Any] | None = None,
-) -> Evaluation:
-    """Predict a dataset's images and compare with its labels.
+) -> Evaluation | ValueEvaluation:
+    """Predict a dataset's images and compare with its labels, classes or values.
 
     Args:
         predictor: the network.
-        dataset: with one label a pixel.
+        dataset: with one label a pixel, or values.
         limit: look at so many images only, evenly spread.
         membranes: score the partition into cells too (ISBI 2012); the classes must be membrane and interior.
         progress: called with (images done, images in all).
     """
+    if dataset.task == "regression":
+        return evaluate_values(predictor, dataset, limit, progress)
+    return _evaluate_classes(predictor, dataset, limit, membranes, progress)
+
+
+def _evaluate_classes(
+    predictor: Predictor,
+    dataset: Dataset,
+    limit: int | None,
+    membranes: bool,
+    progress: Callable[[int, int], Any] | None,
+) -> Evaluation:
     chosen = spread(len(dataset), limit)
     matrix = ConfusionMatrix(dataset.num_classes, ignore_index=IGNORE_INDEX)
-    surprise, pixels, done = 0.0, 0, 0
+    surprise, pixels, done, seconds = 0.0, 0, 0, 0.0
     truths: list[np.ndarray] = []
     interiors: list[np.ndarray] = []
-    for images, labels in _batches(dataset, chosen):
+    for images, labels in batches(dataset, chosen):
+        begin = time.perf_counter()
         probabilities = predictor(images)
+        seconds += time.perf_counter() - begin
         matrix.update(labels, probabilities.argmax(axis=-1))
         counted = labels != IGNORE_INDEX
         true = np.take_along_axis(probabilities, np.where(counted, labels, 0)[..., None], axis=-1)[..., 0][counted]
@@ -84,19 +106,4 @@ def evaluate(
         if progress:
             progress(done, len(chosen))
     isbi = isbi_scores(np.stack(truths), np.stack(interiors)) if membranes else None
-    return Evaluation(matrix, dataset.classes, surprise / max(1, pixels), isbi)
-
-
-def _batches(dataset: Dataset, indices: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Neighbouring images of one shape, stacked."""
-    images: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
-    for index in indices:
-        image, label = dataset[index]
-        if images and (len(images) == _BATCH or image.shape != images[0].shape):
-            yield np.stack(images), np.stack(labels)
-            images, labels = [], []
-        images.append(image)
-        labels.append(classes_of(label))
-    if images:
-        yield np.stack(images), np.stack(labels)
+    return Evaluation(matrix, dataset.classes, surprise / max(1, pixels), isbi, seconds / max(1, done))

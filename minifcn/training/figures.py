@@ -17,8 +17,8 @@ def draw_curves(path: Path, rows: list[dict[str, float]]) -> None:
     figure = _figure(11, 4)
     left, right = figure.subplots(1, 2)
     for axes, names in (
-        (left, ("loss", "val_cross_entropy")),
-        (right, ("val_mean_iou", "val_mean_dice", "val_pixel_error")),
+        (left, ("loss", "val_cross_entropy", "val_mse")),
+        (right, ("val_mean_iou", "val_mean_dice", "val_pixel_error", "val_count_mae")),
     ):
         for name in names:
             points = [(row["step"], row[name]) for row in rows if name in row]
@@ -29,25 +29,29 @@ def draw_curves(path: Path, rows: list[dict[str, float]]) -> None:
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
-    left.set_title("training loss, and cross-entropy on validation images")
+    left.set_title("training loss, and the same on validation images")
     right.set_title("scores on validation images")
     _save(figure, path)
 
 
 def draw_preview(path: Path, predictor: Predictor, dataset: Dataset, count: int = 3) -> None:
-    """Input, truth, probability and errors of ``count`` images, evenly spread, one a row."""
+    """Input, truth, answer and errors of ``count`` images, evenly spread, one a row."""
     chosen = spread(len(dataset), count)
-    panels = 4 if dataset.num_classes == 2 else 5
+    values = dataset.task == "regression"
+    panels = 4 if values or dataset.num_classes == 2 else 5
     figure = _figure(3 * panels, 3.2 * len(chosen))
     grid = figure.subplots(len(chosen), panels, squeeze=False)
     for axes, index in zip(grid, chosen, strict=True):
         image, label = dataset[index]
-        probabilities = predictor(image[None])[0]
-        _draw_row(axes, image, classes_of(label), probabilities, dataset.classes)
+        answer = predictor(image[None])[0]
+        if values:
+            _draw_values(axes, image, classes_of(label), answer, dataset.scale)
+        else:
+            _draw_row(axes, image, classes_of(label), answer, dataset.classes)
         axes[0].set_title(f"input {index}")
         for panel in axes:
             panel.set_axis_off()
-    if dataset.num_classes > 2:
+    if not values and dataset.num_classes > 2:
         _draw_legend(figure, dataset.classes)
     _save(figure, path)
 
@@ -76,6 +80,18 @@ def _draw_row(
         axes[3].set_title("its probability")
     axes[-1].imshow(_errors(image, wrong))
     axes[-1].set_title(f"errors: {wrong.sum() / max(1, counted.sum()):.1%} of pixels")
+
+
+def _draw_values(axes: Any, image: np.ndarray, label: np.ndarray, answer: np.ndarray, scale: float) -> None:
+    """Of values, the first channel: truth and answer in one range of grey, with the counts that they add up to."""
+    truth, answer = label[..., 0], answer[..., 0]
+    top = max(float(truth.max()), 1e-6)
+    axes[0].imshow(image if image.shape[-1] == 3 else image[..., 0], cmap="gray")
+    for panel, values, title in ((axes[1], truth, "truth"), (axes[2], answer, "predicted")):
+        panel.imshow(values, cmap="gray", vmin=0, vmax=top)
+        panel.set_title(f"{title}: {values.sum() / scale:.1f} in all")
+    axes[3].imshow(answer - truth, cmap="RdBu_r", vmin=-top, vmax=top)
+    axes[3].set_title("predicted − truth")
 
 
 def _draw_legend(figure: Any, classes: tuple[str, ...]) -> None:

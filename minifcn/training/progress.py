@@ -96,4 +96,4 @@ class ConsoleReporter(Reporter):
         self._spoke = time.monotonic()
 
 
-_SHOWN = ("cross_entropy", "mean_iou", "pixel_error")
+_SHOWN = ("cross_entropy", "mean_iou", "pixel_error", "mse", "count_mae")

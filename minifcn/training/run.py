@@ -128,7 +128,8 @@ class Run:
 
     def predictor(self, checkpoint: str = "best") -> Predictor:
         """The trained network, ready to use."""
-        from minifcn.training.build import build_model
+        from minifcn.nn import init
+        from minifcn.training.build import build_model, build_predictor
 
         if not self.has(checkpoint):
             raise FileNotFoundError(
@@ -136,9 +137,10 @@ class Run:
             )
         arrays, values = load_checkpoint(self._path(checkpoint))
         classes = tuple(values["classes"])
-        model = build_model(self.config, values["channels"], len(classes))
+        with init.skipped():
+            model = build_model(self.config, values["channels"], len(classes))
         self._fill(model, checkpoint, arrays)
-        return Predictor(model, self.config.normalisation, classes)
+        return build_predictor(self.config, model, classes, values.get("scale", 1.0))
 
     # --- metrics ----------------------------------------------------------------------------------------------------
 

@@ -13,11 +13,10 @@ import numpy as np
 
 from minifcn import optim, random
 from minifcn.data import Dataset, Target
-from minifcn.predict import Predictor
 from minifcn.settings import get_num_threads
 from minifcn.tensor import Tensor
 from minifcn.training import figures
-from minifcn.training.build import build_loader, build_model, build_schedule, complete
+from minifcn.training.build import build_loader, build_model, build_optimizer, build_predictor, build_schedule, complete
 from minifcn.training.config import ConfigError
 from minifcn.training.evaluation import evaluate
 from minifcn.training.objective import crop_to, objective
@@ -58,12 +57,12 @@ class Trainer:
         random.manual_seed(config.seed)
         self.model = build_model(config, train.channels, train.num_classes)
         self.loss = objective(config.loss, config.class_weights)
-        self.optimizer = optim.AdamW(self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        self.optimizer = build_optimizer(config, self.model)
         self.schedule = build_schedule(config, self.optimizer)
         self.loader = build_loader(config, train)
-        self.predictor = Predictor(self.model, config.normalisation, train.classes)
+        self.predictor = build_predictor(config, self.model, train.classes, train.scale)
         self.step_number = 0
-        self.best = -1.0  # below any IoU
+        self.best: float | None = None
         self.seconds = 0.0
         self._losses: list[float] = []  # since the last row of metrics.csv
 
@@ -149,11 +148,12 @@ class Trainer:
         if validate:
             # The same images every time: "best" compares scores.
             limit = self.config.validation_images
-            scores = evaluate(self.predictor, self.validation_set, limit, progress=self.reporter.validating).scalars()
+            evaluation = evaluate(self.predictor, self.validation_set, limit, progress=self.reporter.validating)
+            scores = evaluation.scalars()
             row |= {f"val_{name}": score for name, score in scores.items() if math.isfinite(score)}
             self.reporter.validated(self.step_number, scores)
-            if scores["mean_iou"] > self.best:
-                self.best = scores["mean_iou"]
+            if self.best is None or evaluation.goodness > self.best:
+                self.best = evaluation.goodness
                 self.run.save("best", self.model, self._values())
         self.run.report(row)
         return validate
@@ -194,6 +194,7 @@ class Trainer:
             "random": random.get_state(),
             "classes": list(self.train_set.classes),
             "channels": self.train_set.channels,
+            "scale": self.train_set.scale,
             "threads": get_num_threads(),
         }
 

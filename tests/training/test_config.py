@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from minifcn.training.config import RECIPES, ConfigError, TrainConfig, recipe
+from minifcn.training.config import ConfigError, TrainConfig
+from minifcn.training.recipes import RECIPES, recipe
 
 
 @pytest.mark.parametrize("name", RECIPES)
