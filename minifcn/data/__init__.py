@@ -4,6 +4,7 @@ from minifcn.data.affine import RandomAffine
 from minifcn.data.check import DataError, Report, check, class_fractions
 from minifcn.data.crops import BalancedCrop, CenterCrop, CentreClass, Crop, RandomCrop, largest_crop
 from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Subset, split, spread
+from minifcn.data.digit_scenes import DigitScenes
 from minifcn.data.download import DownloadError, data_home
 from minifcn.data.elastic import ElasticDeformation
 from minifcn.data.intensity import RandomIntensity, RandomNoise
@@ -33,6 +34,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Deformation",
+    "DigitScenes",
     "DownloadError",
     "ElasticDeformation",
     "Loader",
