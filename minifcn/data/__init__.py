@@ -1,8 +1,13 @@
 """Data: indexable sets of (image, label), transforms of both at once, batches, and the check before training."""
 
+from minifcn.data.affine import RandomAffine
 from minifcn.data.check import DataError, Report, check, class_fractions
+from minifcn.data.crops import BalancedCrop, CenterCrop, CentreClass, Crop, RandomCrop, largest_crop
 from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Subset, split, spread
+from minifcn.data.digit_scenes import DigitScenes
 from minifcn.data.download import DownloadError, data_home
+from minifcn.data.elastic import ElasticDeformation
+from minifcn.data.intensity import RandomIntensity, RandomNoise
 from minifcn.data.isbi import ISBI2012
 from minifcn.data.loader import Loader
 from minifcn.data.masks import IGNORE_INDEX, map_binary_masks
@@ -11,7 +16,8 @@ from minifcn.data.normalise import Normalisation, Normalised, statistics
 from minifcn.data.sources import SOURCES, Source, open_source
 from minifcn.data.synthetic import SyntheticMembranes
 from minifcn.data.targets import Target, WeightedLabel, classes_of
-from minifcn.data.transforms import CenterCrop, Compose, RandomCrop, RandomFlip, RandomRot90, Transform
+from minifcn.data.transforms import Compose, RandomFlip, RandomRot90, Transform
+from minifcn.data.warp import Deformation, RandomWarp
 
 __all__ = [
     "IGNORE_INDEX",
@@ -19,19 +25,29 @@ __all__ = [
     "MNIST",
     "SOURCES",
     "ArrayDataset",
+    "BalancedCrop",
     "Cached",
     "CenterCrop",
+    "CentreClass",
     "Compose",
+    "Crop",
     "DataError",
     "Dataset",
+    "Deformation",
+    "DigitScenes",
     "DownloadError",
+    "ElasticDeformation",
     "Loader",
     "MNISTSegmentation",
     "Normalisation",
     "Normalised",
+    "RandomAffine",
     "RandomCrop",
     "RandomFlip",
+    "RandomIntensity",
+    "RandomNoise",
     "RandomRot90",
+    "RandomWarp",
     "Report",
     "Source",
     "Subset",
@@ -43,6 +59,7 @@ __all__ = [
     "class_fractions",
     "classes_of",
     "data_home",
+    "largest_crop",
     "map_binary_masks",
     "open_source",
     "split",

@@ -152,7 +152,8 @@ class Loader:
             if array.shape != arrays[0].shape:
                 raise ValueError(
                     f"loader: {what} {indices[0]} of {self.dataset.name} is {arrays[0].shape}, {what} {index} is "
-                    f"{array.shape}: a batch needs one shape; use transform=RandomCrop(size) or batch_size=1"
+                    f"{array.shape}: a batch needs one shape; use batch_size=1, or transform=RandomCrop(size), "
+                    "BalancedCrop(size) or RandomWarp(..., crop=RandomCrop(size))"
                 )
         # Left to itself, stack keeps the memory order of its inputs, which may be turned or flipped views.
         return np.stack(arrays, out=np.empty((len(arrays), *arrays[0].shape), arrays[0].dtype))

@@ -113,7 +113,7 @@ def test_shapes_that_do_not_go_together():
     data = ArrayDataset(
         [np.zeros((4, 5)), np.zeros((6, 5))], [np.zeros((4, 5), int), np.zeros((6, 5), int)], "a", name="x"
     )
-    message = r"image 0 of x is \(4, 5, 1\), image 1 is \(6, 5, 1\): a batch needs one shape; use transform=RandomCrop"
+    message = r"image 0 of x is \(4, 5, 1\), image 1 is \(6, 5, 1\): a batch needs one shape; use batch_size=1"
     with pytest.raises(ValueError, match=message):
         Loader(data, 2, shuffle=False).batch(0)
     assert Loader(data, 2, transform=RandomCrop(4)).batch(0)[0].shape == (2, 4, 4, 1)
