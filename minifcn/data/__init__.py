@@ -1,9 +1,14 @@
 """Data: indexable sets of (image, label), transforms of both at once, batches, and the check before training."""
 
+from minifcn.data.bsds import BSDS500
+from minifcn.data.camvid import CamVid
 from minifcn.data.check import DataError, Report, check, class_fractions
 from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Subset, split, spread
 from minifcn.data.download import DownloadError, data_home
+from minifcn.data.dsb import DSB2018
+from minifcn.data.folder import FolderDataset
 from minifcn.data.isbi import ISBI2012
+from minifcn.data.label_table import LabelTable, read_classes
 from minifcn.data.loader import Loader
 from minifcn.data.masks import IGNORE_INDEX, map_binary_masks
 from minifcn.data.mnist import MNIST, MNISTSegmentation
@@ -12,19 +17,27 @@ from minifcn.data.sources import SOURCES, Source, open_source
 from minifcn.data.synthetic import SyntheticMembranes
 from minifcn.data.targets import Target, WeightedLabel, classes_of
 from minifcn.data.transforms import CenterCrop, Compose, RandomCrop, RandomFlip, RandomRot90, Transform
+from minifcn.data.vgg_cells import VGGCells
+from minifcn.data.voc import VOC2012
 
 __all__ = [
+    "BSDS500",
+    "DSB2018",
     "IGNORE_INDEX",
     "ISBI2012",
     "MNIST",
     "SOURCES",
+    "VOC2012",
     "ArrayDataset",
     "Cached",
+    "CamVid",
     "CenterCrop",
     "Compose",
     "DataError",
     "Dataset",
     "DownloadError",
+    "FolderDataset",
+    "LabelTable",
     "Loader",
     "MNISTSegmentation",
     "Normalisation",
@@ -38,6 +51,7 @@ __all__ = [
     "SyntheticMembranes",
     "Target",
     "Transform",
+    "VGGCells",
     "WeightedLabel",
     "check",
     "class_fractions",
@@ -45,6 +59,7 @@ __all__ = [
     "data_home",
     "map_binary_masks",
     "open_source",
+    "read_classes",
     "split",
     "spread",
     "statistics",
