@@ -1,14 +1,19 @@
 """Data: indexable sets of (image, label), transforms of both at once, batches, and the check before training."""
 
 from minifcn.data.affine import RandomAffine
+from minifcn.data.bsds import BSDS500
+from minifcn.data.camvid import CamVid
 from minifcn.data.check import DataError, Report, check, class_fractions
 from minifcn.data.crops import BalancedCrop, CenterCrop, CentreClass, Crop, RandomCrop, largest_crop
 from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Subset, split, spread
 from minifcn.data.digit_scenes import DigitScenes
 from minifcn.data.download import DownloadError, data_home
+from minifcn.data.dsb import DSB2018
 from minifcn.data.elastic import ElasticDeformation
+from minifcn.data.folder import FolderDataset
 from minifcn.data.intensity import RandomIntensity, RandomNoise
 from minifcn.data.isbi import ISBI2012
+from minifcn.data.label_table import LabelTable, read_classes
 from minifcn.data.loader import Loader
 from minifcn.data.masks import IGNORE_INDEX, map_binary_masks
 from minifcn.data.mnist import MNIST, MNISTSegmentation
@@ -17,16 +22,22 @@ from minifcn.data.sources import SOURCES, Source, open_source
 from minifcn.data.synthetic import SyntheticMembranes
 from minifcn.data.targets import Target, WeightedLabel, classes_of
 from minifcn.data.transforms import Compose, RandomFlip, RandomRot90, Transform
+from minifcn.data.vgg_cells import VGGCells
+from minifcn.data.voc import VOC2012
 from minifcn.data.warp import Deformation, RandomWarp
 
 __all__ = [
+    "BSDS500",
+    "DSB2018",
     "IGNORE_INDEX",
     "ISBI2012",
     "MNIST",
     "SOURCES",
+    "VOC2012",
     "ArrayDataset",
     "BalancedCrop",
     "Cached",
+    "CamVid",
     "CenterCrop",
     "CentreClass",
     "Compose",
@@ -37,6 +48,8 @@ __all__ = [
     "DigitScenes",
     "DownloadError",
     "ElasticDeformation",
+    "FolderDataset",
+    "LabelTable",
     "Loader",
     "MNISTSegmentation",
     "Normalisation",
@@ -54,6 +67,7 @@ __all__ = [
     "SyntheticMembranes",
     "Target",
     "Transform",
+    "VGGCells",
     "WeightedLabel",
     "check",
     "class_fractions",
@@ -62,6 +76,7 @@ __all__ = [
     "largest_crop",
     "map_binary_masks",
     "open_source",
+    "read_classes",
     "split",
     "spread",
     "statistics",

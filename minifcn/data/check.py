@@ -6,7 +6,7 @@ images whose size the network cannot take, a class that never occurs. All of thi
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ One line, or one for the height and one for the width.
 """
 
 _DOMINANT = 0.95  # a class that fills more of the pixels than this is worth a word
+_NAMED = 3  # classes that do not occur and are named one by one
 
 
 class DataError(ValueError):
@@ -35,21 +36,24 @@ class Report:
     Attributes:
         images: number of images looked at.
         shapes: the distinct (height, width, channels) among them.
-        fractions: class name -> share of the labelled pixels.
+        fractions: class name -> share of the labelled pixels; empty for regression.
         notes: what the user should know, in sentences.
+        sums: for regression, name of the value -> its sum over an image, on average.
     """
 
     images: int
     shapes: tuple[tuple[int, int, int], ...]
     fractions: dict[str, float]
     notes: tuple[str, ...]
+    sums: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         sizes = ", ".join("x".join(map(str, shape)) for shape in self.shapes[:4])
         if len(self.shapes) > 4:
             sizes += f" and {len(self.shapes) - 4} more"
-        shares = ", ".join(f"{name} {share:.1%}" for name, share in self.fractions.items())
-        return "\n".join([f"{self.images} images of {sizes}; {shares}", *self.notes])
+        labels = [f"{name} {share:.1%}" for name, share in self.fractions.items()]
+        labels += [f"{name} sums to {total:.6g} an image" for name, total in self.sums.items()]
+        return "\n".join([f"{self.images} images of {sizes}; {', '.join(labels)}", *self.notes])
 
 
 def check(
@@ -62,14 +66,14 @@ def check(
     """Look at a dataset as training will, and refuse or explain.
 
     Args:
-        dataset: what will be trained on, with one label a pixel.
+        dataset: what will be trained on, with one label a pixel or, for regression, its values.
         network_size_error: the network's rule for image sizes.
         crop: (height, width) of the windows that training cuts: they are what the network then sees.
         channels: the number of channels that the network takes, where it is known.
         samples: how many images to look at, evenly spread; None is all of them.
 
     Raises:
-        DataError: an image or label that cannot be trained on, or labels of a single class throughout.
+        DataError: an image or label that cannot be trained on, labels of a single class or values of 0 throughout.
 
     >>> from minifcn.data import ArrayDataset
     >>> images, labels = [np.eye(4)] * 2, [[[0] * 4] * 3 + [[1] * 4]] * 2
@@ -80,22 +84,26 @@ def check(
     if len(dataset) == 0:
         raise DataError(f"{dataset.name}: holds no images")
     looked_at = spread(len(dataset), samples)
-    counts = np.zeros(dataset.num_classes, np.int64)
+    totals: list[NDArray] = []  # (K,) of each image: pixels of a class, or the sum of a value
     shapes: dict[tuple[int, int, int], None] = {}  # a set that remembers its order
     remarks: defaultdict[str, list[str]] = defaultdict(list)  # kind -> the images that it is said of
     for index in looked_at:
         image, label = dataset[index]
         where = f"{dataset.name}: image {index}"
         _check_image(where, image, dataset.channels, channels)
-        counts += _count_labels(where, image, label, dataset.classes)
+        totals.append(_look_at(where, image, label, dataset))
         height, width = image.shape[:2]
         _check_size(where, (height, width), crop, network_size_error)
         shapes[height, width, image.shape[2]] = None
         for kind, example in _remarks(image, crop):
             remarks[kind].append(f"image {index} of {example}")
-    notes = [*dataset.notes, *_sum_up(remarks, len(looked_at)), *_judge_classes(dataset, counts, len(looked_at))]
-    fractions = dict(zip(dataset.classes, (counts / counts.sum()).tolist(), strict=True))
-    return Report(len(looked_at), tuple(shapes), fractions, tuple(dict.fromkeys(notes)))
+    images, table = len(looked_at), np.stack(totals)
+    regression = dataset.task == "regression"
+    judged = _judge_values(dataset, table, looked_at) if regression else _judge_classes(dataset, table.sum(0), images)
+    notes = tuple(dict.fromkeys([*dataset.notes, *_sum_up(remarks, images), *judged]))
+    shares = table.mean(axis=0) if regression else table.sum(axis=0) / table.sum()
+    named = dict(zip(dataset.classes, shares.tolist(), strict=True))
+    return Report(images, tuple(shapes), {} if regression else named, notes, named if regression else {})
 
 
 def class_fractions(dataset: Dataset, samples: int | None = 200) -> tuple[float, ...]:
@@ -106,8 +114,10 @@ def class_fractions(dataset: Dataset, samples: int | None = 200) -> tuple[float,
     (0.75, 0.25)
 
     Raises:
-        DataError: a label that is none of the dataset's.
+        DataError: a label that is none of the dataset's, or labels that are values, not classes.
     """
+    if dataset.task == "regression":
+        raise DataError(f"{dataset.name}: its labels are values, not classes, so no class has a share")
     counts = np.zeros(dataset.num_classes, np.int64)
     for index in spread(len(dataset), samples):
         image, label = dataset[index]
@@ -148,6 +158,30 @@ def _count_labels(where: str, image: Image, label: Label, classes: tuple[str, ..
             named += f", ..., {len(classes) - 1} = {classes[-1]}"
         raise DataError(f"{where} has label {stray}; classes are {named}; {_mend(values.tolist(), stray)}")
     return np.bincount(counted.ravel(), minlength=len(classes))
+
+
+def _look_at(where: str, image: Image, label: Label, dataset: Dataset) -> NDArray:
+    """Return how many pixels each class has, or what each value sums to: (K,)."""
+    if dataset.task == "regression":
+        return _sum_values(where, image, label, dataset.classes)
+    return _count_labels(where, image, label, dataset.classes)
+
+
+def _sum_values(where: str, image: Image, label: Label, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return the sum of each value over the pixels, (K,)."""
+    if not isinstance(label, np.ndarray) or label.dtype != np.float32:
+        kind = label.dtype if isinstance(label, np.ndarray) else "classes and weights"
+        raise DataError(f"{where} has labels of type {kind}, expected float32 values for regression")
+    expected = (*image.shape[:2], len(names))
+    if label.shape != expected:
+        raise DataError(
+            f"{where} has labels of shape {label.shape}, expected {expected}: as the image, {len(names)} deep"
+        )
+    if (bad := ~np.isfinite(label)).any():
+        row, column, value = np.argwhere(bad)[0].tolist()
+        found = f"{names[value]} {label[row, column, value]}"
+        raise DataError(f"{where} has {found} at row {row}, column {column}: a single one spoils every weight")
+    return label.sum(axis=(0, 1), dtype=np.float64)
 
 
 def _mend(values: list[int], stray: int) -> str:
@@ -202,8 +236,30 @@ def _judge_classes(dataset: Dataset, counts: NDArray[np.int64], images: int) -> 
     if len(absent) == len(shares) - 1:
         only = max(shares, key=lambda name: shares[name])
         raise DataError(f"{dataset.name}: all {images} images looked at hold nothing but {only!r}: nothing to learn")
-    notes = [f"class {name!r} does not occur in the {images} images looked at: it cannot be learnt" for name in absent]
+    if len(absent) > _NAMED:
+        shown = ", ".join(map(repr, absent[:_NAMED]))
+        notes = [
+            f"{len(absent)} of {len(shares)} classes do not occur in the {images} images looked at, such as {shown}: "
+            "they cannot be learnt"
+        ]
+    else:
+        notes = [
+            f"class {name!r} does not occur in the {images} images looked at: it cannot be learnt" for name in absent
+        ]
     for name, share in shares.items():
         if share > _DOMINANT:
             notes.append(f"class {name!r} fills {share:.0%} of the pixels: judge by Dice or IoU, not by accuracy")
+    return notes
+
+
+def _judge_values(dataset: Dataset, sums: NDArray[np.float64], indices: list[int]) -> list[str]:
+    """Return what is odd about the sums of values, (images, K); refuse what leaves nothing to learn."""
+    notes = []
+    for name, column in zip(dataset.classes, sums.T, strict=True):
+        empty = [index for index, total in zip(indices, column.tolist(), strict=True) if total == 0]
+        if len(empty) == len(indices):
+            raise DataError(f"{dataset.name}: {name} is 0 in all {len(indices)} images looked at: nothing to learn")
+        if empty:
+            verb = "sums" if len(empty) == 1 else "sum"
+            notes.append(f"{len(empty)} of {len(indices)} images {verb} to {name} 0, such as image {empty[0]}")
     return notes
