@@ -6,13 +6,17 @@ from minifcn import models, optim
 from minifcn.data import (
     BalancedCrop,
     Compose,
+    Crop,
     Dataset,
+    ElasticDeformation,
     Loader,
     Normalised,
     RandomCrop,
     RandomFlip,
     RandomRot90,
+    RandomWarp,
     Transform,
+    Weighted,
     class_fractions,
     median_frequency_weights,
     statistics,
@@ -64,16 +68,30 @@ def build_predictor(config: TrainConfig, model: models.Network, classes: tuple[s
 def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
     """Batches of random crops of normalised images; all batches of one size, so that every step weighs the same."""
     steps: list[Transform] = []
-    if config.crop:
-        steps.append(BalancedCrop(config.crop) if config.balance == "crops" else RandomCrop(config.crop))
+    crop = _crop(config)
+    if config.elastic:
+        steps.append(RandomWarp(ElasticDeformation(config.elastic), crop=crop))
+    elif crop:
+        steps.append(crop)
     if config.augment:
         steps += [RandomFlip(), RandomRot90()]
     if config.batch > len(dataset):
         raise ConfigError(f"batch {config.batch} is larger than the dataset of {len(dataset)} images")
     transform = Compose(*steps) if steps else None
+    if config.border_weight:
+        dataset = Weighted(dataset, config.border_weight)
     return Loader(
         Normalised(dataset, config.normalisation), config.batch, transform=transform, seed=config.seed, drop_last=True
     )
+
+
+def _crop(config: TrainConfig) -> Crop | None:
+    """Where to cut windows."""
+    if not config.crop:
+        return None
+    if config.balance in ("crops", "windows"):
+        return BalancedCrop(config.crop, exact=config.balance == "windows")
+    return RandomCrop(config.crop)
 
 
 def build_schedule(config: TrainConfig, optimizer: optim.Optimizer) -> optim.Schedule:

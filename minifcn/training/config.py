@@ -11,6 +11,7 @@ from typing import Any, Literal
 from minifcn.data import Normalisation
 from minifcn.io.atomic import write_text
 
+_BALANCES = ("none", "inverse", "median", "crops", "windows")
 _LISTS = ("mean", "std", "class_weights")  # tuples here, lists in TOML
 
 
@@ -31,8 +32,8 @@ class TrainConfig:
         loss: what is minimised, as `minifcn.training.objective` reads it: "cross_entropy + 0.5*dice".
         balance: what is done for rare classes. "none"; "inverse", classes weigh 1 / frequency in the cross-entropy, so
             that all of them weigh the same in all; "median", they weigh as in SegNet (see
-            `minifcn.data.median_frequency_weights`); "crops", windows are centred on each class equally often, as
-            Ciresan's.
+            `minifcn.data.median_frequency_weights`); "crops", crops lie around each class equally often; "windows",
+            exactly so, for networks that classify a window's centre, as Ciresan's.
         class_weights: those weights; filled in when training begins.
         steps: number of optimiser steps.
         batch: images a step.
@@ -59,7 +60,7 @@ class TrainConfig:
     model: str = "unet"
     options: dict[str, Any] = field(default_factory=dict)
     loss: str = "cross_entropy"
-    balance: Literal["none", "inverse", "median", "crops"] = "none"
+    balance: Literal["none", "inverse", "median", "crops", "windows"] = "none"
     class_weights: tuple[float, ...] = ()
     steps: int = 500
     batch: int = 4
@@ -89,10 +90,10 @@ class TrainConfig:
             raise ConfigError("crop, seed, clip and weight_decay must not be negative")
         if self.normalise not in ("image", "dataset"):
             raise ConfigError(f"normalise must be 'image' or 'dataset', not {self.normalise!r}")
-        if self.balance not in ("none", "inverse", "median", "crops"):
-            raise ConfigError(f"balance must be 'none', 'inverse', 'median' or 'crops', not {self.balance!r}")
-        if self.balance == "crops" and not self.crop:
-            raise ConfigError("balance 'crops' chooses where to crop: give the size of the crops")
+        if self.balance not in _BALANCES:
+            raise ConfigError(f"balance must be one of {', '.join(_BALANCES)}, not {self.balance!r}")
+        if self.balance in ("crops", "windows") and not self.crop:
+            raise ConfigError(f"balance {self.balance!r} chooses where to crop: give the size of the crops")
         if self.optimizer not in ("adamw", "sgd"):
             raise ConfigError(f"optimizer must be 'adamw' or 'sgd', not {self.optimizer!r}")
         if not self.lr > 0:
