@@ -5,8 +5,24 @@
 <class 'minifcn.models.unet.UNet'>
 """
 
+from minifcn.models.ciresan import CiresanN3, CiresanN4
+from minifcn.models.convolutionalize import convolutionalize
 from minifcn.models.network import Network
 from minifcn.models.registry import REGISTRY, create
+from minifcn.models.sliding import Dilated, Fragments, PatchClassifier, ShiftAndStitch, SlidingWindow
 from minifcn.models.unet import UNet
 
-__all__ = ["REGISTRY", "Network", "UNet", "create"]
+__all__ = [
+    "REGISTRY",
+    "CiresanN3",
+    "CiresanN4",
+    "Dilated",
+    "Fragments",
+    "Network",
+    "PatchClassifier",
+    "ShiftAndStitch",
+    "SlidingWindow",
+    "UNet",
+    "convolutionalize",
+    "create",
+]

@@ -5,11 +5,16 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from minifcn.models.ciresan import CiresanN3, CiresanN4
 from minifcn.models.network import Network
 from minifcn.models.unet import UNet
 
 #: Every network's name and class.
-REGISTRY: dict[str, type[Network]] = {"unet": UNet}
+REGISTRY: dict[str, type[Network]] = {
+    "unet": UNet,
+    "ciresan-n3": CiresanN3,
+    "ciresan-n4": CiresanN4,
+}
 
 
 def create(name: str, **options: Any) -> Network:
@@ -19,9 +24,9 @@ def create(name: str, **options: Any) -> Network:
         ValueError: no network has that name.
         TypeError: the network has no such option.
 
-    >>> create("u-net", in_channels=1, classes=2)
+    >>> create("u-net", in_channels=1, classes=2)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: unknown model 'u-net'; did you mean 'unet'? Models: unet
+    ValueError: unknown model 'u-net'; did you mean 'unet'? Models: unet...
     """
     if name not in REGISTRY:
         close = difflib.get_close_matches(name.lower(), REGISTRY, 1)

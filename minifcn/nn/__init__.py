@@ -11,6 +11,7 @@ from minifcn.nn import init
 from minifcn.nn.activation import Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from minifcn.nn.containers import ModuleList, Sequential
 from minifcn.nn.conv import Conv2d, ConvTranspose2d
+from minifcn.nn.flatten import Flatten
 from minifcn.nn.hooks import RemovableHandle
 from minifcn.nn.linear import Linear
 from minifcn.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, JaccardLoss, MSELoss
@@ -30,6 +31,7 @@ __all__ = [
     "DiceLoss",
     "Dropout",
     "Dropout2d",
+    "Flatten",
     "GlobalAvgPool2d",
     "GlobalMaxPool2d",
     "Identity",
