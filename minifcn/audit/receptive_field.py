@@ -1,0 +1,253 @@
+"""Receptive fields: from which pixels each output pixel is computed.
+
+Nothing is assumed about the network. Its operations are recorded on a blank image, and the span of input rows (and
+columns) is carried through each of them, exactly, for all rows of every map at once (`minifcn.audit.rules`). So skips,
+crops, dilations and fractional strides need no formula of their own, and phases come out by themselves: the pixels of a
+U-Net's output see 188 or 204 rows, depending on where they lie in the grid of the deepest pooling.
+
+It is the theoretical field: what could matter. Weights, and which element of a window was largest, play no part. Of an
+unpooling's output only the value counts, and not what decided its place.
+
+Source of the usual recursion for plain chains: Araujo, Norris & Sim 2019, doi 10.23915/distill.00021.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from minifcn.audit.graph import applications
+from minifcn.audit.rules import Step, follow
+from minifcn.audit.spans import NOTHING, Shift, Span
+from minifcn.autograd import Node, enable_grad
+from minifcn.kernels.shapes import Pair
+from minifcn.models.network import Network
+from minifcn.nn import Module
+from minifcn.tensor import Tensor
+
+#: Where the search for a size ends at which some output pixel is free of the borders.
+_LARGEST = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class AxisField:
+    """The receptive fields along one axis (here called rows) of an image of ``length`` rows.
+
+    Attributes:
+        length: rows of the image.
+        first: (P,) the first input row that each of P output rows depends on; a row that depends on none, as zero
+            padding does not, has ``last`` < ``first``.
+        last: (P,) the last one.
+        period: (input rows, output rows) by which image and output shift together; None if they do not, or if the image
+            is too small to tell.
+    """
+
+    length: int
+    first: np.ndarray
+    last: np.ndarray
+    period: Pair | None
+
+    @property
+    def inside(self) -> np.ndarray:
+        """(P,) bool: rows whose field no border has cut, so that one period further it is the same, shifted."""
+        inside = np.zeros(len(self.first), bool)
+        if self.period is not None and 0 < self.period[1] < len(inside):
+            pixels, rows = self.period
+            same = (self.first[rows:] - self.first[:-rows] == pixels) & (self.last[rows:] - self.last[:-rows] == pixels)
+            same &= self.last[rows:] >= self.first[rows:]
+            inside[rows:] |= same
+            inside[:-rows] |= same
+        return inside
+
+    @property
+    def complete(self) -> bool:
+        """Whether an uncut field of every phase was seen."""
+        return (
+            self.period is not None and len(np.unique(np.flatnonzero(self.inside) % self.period[1])) == self.period[1]
+        )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Rows in the field of an output row, for each phase: index modulo the period. One number if not complete."""
+        lengths = np.maximum(self.last - self.first + 1, 0)
+        if not self.complete or self.period is None:
+            return (int(lengths.max(initial=0)),)
+        rows = np.flatnonzero(self.inside)
+        sizes = dict(zip((rows % self.period[1]).tolist(), lengths[rows].tolist(), strict=True))
+        return tuple(sizes[phase] for phase in range(self.period[1]))
+
+    @property
+    def size(self) -> int:
+        """Rows in the largest field."""
+        return max(self.sizes)
+
+    @property
+    def stride(self) -> int | None:
+        """Total stride: the shift of the image, in pixels, under which the output merely shifts; None if unknown."""
+        return None if self.period is None else self.period[0]
+
+    @property
+    def offset(self) -> int | None:
+        """Input row at which the field of output row 0 begins, were there no border: negative where there is padding.
+
+        >>> from minifcn import nn
+        >>> receptive_field(nn.Conv2d(1, 1, 5, padding=2), size=16).rows.offset
+        -2
+        """
+        if not self.complete or self.period is None:
+            return None
+        pixels, rows = self.period
+        row = next(int(r) for r in np.flatnonzero(self.inside) if r % rows == 0)
+        return int(self.first[row]) - pixels * (row // rows)
+
+    def __str__(self) -> str:
+        if not self.complete:
+            return f"{self.size} pixels of {self.length}, of which none is surely free of the borders"
+        return f"{' or '.join(map(str, sorted(set(self.sizes))))} pixels, stride {self.stride}"
+
+
+@dataclass(frozen=True, eq=False)
+class ReceptiveField:
+    """The receptive fields of a network's output pixels: the product of ``rows`` and ``columns``."""
+
+    rows: AxisField
+    columns: AxisField
+
+    @property
+    def size(self) -> Pair:
+        """Height and width of the largest field."""
+        return self.rows.size, self.columns.size
+
+    @property
+    def complete(self) -> bool:
+        """Whether an uncut field of every phase was seen, along both axes."""
+        return self.rows.complete and self.columns.complete
+
+    def __str__(self) -> str:
+        rows, columns = str(self.rows), str(self.columns)
+        return rows if rows == columns else f"rows: {rows}; columns: {columns}"
+
+
+def receptive_field(network: Module, size: int | Pair | tuple[int, int, int] | None = None) -> ReceptiveField:
+    """From which pixels of an image each output pixel of a network is computed.
+
+    The network runs once for each size that is tried, in evaluation mode, on a blank image. Its weights do not matter,
+    so one with few channels (see `Network.narrow`) gives the same answer sooner.
+
+    Args:
+        network: any module from images (1, H, W, C) to a map (1, P, Q, K); another output counts as one pixel.
+        size: of the image: one number, (H, W) or (H, W, C); C is ``network.in_channels``, or 1, unless given. None
+            looks for a legal size of a `Network` at which there are output pixels of every phase that no border
+            changes, up to 2048; where there is none, the result is not `complete`.
+
+    Raises:
+        ValueError: the module needs a ``size``; or it computes its output by other means than operations on Tensors.
+        NotImplementedError: an operation has no rule in `minifcn.audit.rules`.
+
+    >>> from minifcn.models import UNet
+    >>> net = UNet(1, 2, base=1, padding="valid")
+    >>> field = receptive_field(net)
+    >>> print(field)
+    188 or 204 pixels, stride 16
+    >>> field.rows.sizes[:6]
+    (188, 188, 188, 188, 204, 204)
+    """
+    if size is not None:
+        height, width, channels = _image_shape(network, size)
+        return _traced(network, (height, width, channels))
+    if not isinstance(network, Network):
+        raise ValueError(
+            f"receptive_field: {type(network).__name__} does not say which sizes it takes; give size=(height, width), "
+            "so large that some output pixels are free of the borders"
+        )
+    return _searched(network)
+
+
+def _searched(network: Network) -> ReceptiveField:
+    """At twice the size, until it is large enough."""
+    length = _legal_size(network, 1)
+    if length is None:
+        raise ValueError(f"receptive_field: {type(network).__name__} takes no size up to {_LARGEST}")
+    while True:
+        field = _traced(network, (length, length, network.in_channels))
+        larger = _legal_size(network, 2 * length)
+        if field.complete or larger is None:
+            return field
+        length = larger
+
+
+def _legal_size(network: Network, least: int) -> int | None:
+    return next((length for length in range(least, _LARGEST + 1) if network.output_length(length)), None)
+
+
+def _image_shape(network: Module, size: int | Pair | tuple[int, int, int]) -> tuple[int, int, int]:
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) == 2:
+        sides = (*sides, vars(network).get("in_channels", 1))
+    if len(sides) != 3 or not all(isinstance(side, (int, np.integer)) and side > 0 for side in sides):
+        raise ValueError(f"receptive_field: size must be an int, (H, W) or (H, W, C), all positive, got {size!r}")
+    height, width, channels = sides
+    return height, width, channels
+
+
+def _traced(network: Module, shape: tuple[int, int, int]) -> ReceptiveField:
+    """Record the network's operations on one blank image, and carry both spans through them."""
+    dtype = next((parameter.dtype for parameter in network.parameters()), np.dtype(np.float32))
+    image = Tensor(np.zeros((1, *shape), dtype), requires_grad=True)
+    with _evaluating(network), enable_grad(), np.errstate(all="ignore"):  # weights may hold anything
+        output = network(image)
+    if not isinstance(output, Tensor):
+        raise ValueError(f"receptive_field: the network must return one Tensor, not a {type(output).__name__}")
+    graph = applications(output)
+    fields = []
+    for axis in (0, 1):
+        length = shape[axis]
+        rows = np.arange(length).reshape((1, length, 1, 1) if axis == 0 else (1, 1, length, 1))
+        spans: dict[Node, Span] = {image: Span(rows, rows, Shift(axis + 1, 1, 1))}
+        for application in graph:
+            incoming = [None if parent is None else spans.get(parent) for parent in application.parents]
+            if any(span is not None for span in incoming):  # the others depend on parameters alone
+                spans[application.operation] = follow(Step(application, graph), incoming)
+        if graph[-1].operation not in spans:
+            raise ValueError("receptive_field: the output does not depend on the image by any recorded operation")
+        fields.append(_axis_field(spans[graph[-1].operation], output.shape, axis, length))
+    return ReceptiveField(*fields)
+
+
+@contextlib.contextmanager
+def _evaluating(network: Module) -> Iterator[None]:
+    """In evaluation mode for a while."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _axis_field(span: Span, shape: tuple[int, ...], axis: int, length: int) -> AxisField:
+    """Of the output's span: channels and the other axis do not matter."""
+    if len(shape) != 4:
+        whole = span.over(range(span.ndim))
+        return AxisField(length, whole.first.reshape(1), whole.last.reshape(1), None)
+    span = span.over([a for a in range(4) if a != axis + 1])
+    first, last = (np.broadcast_to(array.reshape(-1), shape[axis + 1]) for array in (span.first, span.last))
+    period = None if span.shift is None else (span.shift.pixels, span.shift.rows)
+    return AxisField(length, first, last, period or _seen_period(first, last, length))
+
+
+def _seen_period(first: np.ndarray, last: np.ndarray, length: int) -> Pair | None:
+    """The smallest period of all fields that touch no border: for maps that were cut up and put together again."""
+    free = np.flatnonzero((first > 0) & (first != NOTHING[0]) & (last < length - 1))
+    if len(free) < 3 or free[-1] - free[0] + 1 != len(free):
+        return None
+    first, last = first[free], last[free]
+    for rows in range(1, len(free) // 2 + 1):
+        steps = np.concatenate([first[rows:] - first[:-rows], last[rows:] - last[:-rows]])
+        if steps[0] > 0 and (steps == steps[0]).all():
+            return int(steps[0]), rows
+    return None
