@@ -3,6 +3,7 @@
 from minifcn.data.check import DataError, Report, check, class_fractions
 from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Subset, split, spread
 from minifcn.data.download import DownloadError, data_home
+from minifcn.data.frequency import median_frequency_weights
 from minifcn.data.isbi import ISBI2012
 from minifcn.data.loader import Loader
 from minifcn.data.masks import IGNORE_INDEX, map_binary_masks
@@ -44,6 +45,7 @@ __all__ = [
     "classes_of",
     "data_home",
     "map_binary_masks",
+    "median_frequency_weights",
     "open_source",
     "split",
     "spread",

@@ -5,8 +5,22 @@
 <class 'minifcn.models.unet.UNet'>
 """
 
+from minifcn.models.fcn import FCN8s, FCN16s, FCN32s
 from minifcn.models.network import Network
+from minifcn.models.pang import PangCNN
 from minifcn.models.registry import REGISTRY, create
+from minifcn.models.segnet import SegNet, SegNetBasic
 from minifcn.models.unet import UNet
 
-__all__ = ["REGISTRY", "Network", "UNet", "create"]
+__all__ = [
+    "REGISTRY",
+    "FCN8s",
+    "FCN16s",
+    "FCN32s",
+    "Network",
+    "PangCNN",
+    "SegNet",
+    "SegNetBasic",
+    "UNet",
+    "create",
+]

@@ -5,11 +5,22 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from minifcn.models.fcn import FCN8s, FCN16s, FCN32s
 from minifcn.models.network import Network
+from minifcn.models.pang import PangCNN
+from minifcn.models.segnet import SegNet, SegNetBasic
 from minifcn.models.unet import UNet
 
 #: Every network's name and class.
-REGISTRY: dict[str, type[Network]] = {"unet": UNet}
+REGISTRY: dict[str, type[Network]] = {
+    "unet": UNet,
+    "pang": PangCNN,
+    "fcn32s": FCN32s,
+    "fcn16s": FCN16s,
+    "fcn8s": FCN8s,
+    "segnet": SegNet,
+    "segnet-basic": SegNetBasic,
+}
 
 
 def create(name: str, **options: Any) -> Network:
@@ -19,9 +30,9 @@ def create(name: str, **options: Any) -> Network:
         ValueError: no network has that name.
         TypeError: the network has no such option.
 
-    >>> create("u-net", in_channels=1, classes=2)
+    >>> create("u-net", in_channels=1, classes=2)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: unknown model 'u-net'; did you mean 'unet'? Models: unet
+    ValueError: unknown model 'u-net'; did you mean 'unet'? Models: unet, ...
     """
     if name not in REGISTRY:
         close = difflib.get_close_matches(name.lower(), REGISTRY, 1)
