@@ -12,6 +12,7 @@ from minifcn.data.dsb import DSB2018
 from minifcn.data.elastic import ElasticDeformation
 from minifcn.data.folder import FolderDataset
 from minifcn.data.intensity import RandomIntensity, RandomNoise
+from minifcn.data.frequency import median_frequency_weights
 from minifcn.data.isbi import ISBI2012
 from minifcn.data.label_table import LabelTable, read_classes
 from minifcn.data.loader import Loader
@@ -75,6 +76,7 @@ __all__ = [
     "data_home",
     "largest_crop",
     "map_binary_masks",
+    "median_frequency_weights",
     "open_source",
     "read_classes",
     "split",

@@ -6,7 +6,10 @@ import difflib
 from typing import Any
 
 from minifcn.models.ciresan import CiresanN3, CiresanN4
+from minifcn.models.fcn import FCN8s, FCN16s, FCN32s
 from minifcn.models.network import Network
+from minifcn.models.pang import PangCNN
+from minifcn.models.segnet import SegNet, SegNetBasic
 from minifcn.models.unet import UNet
 
 #: Every network's name and class.
@@ -14,6 +17,12 @@ REGISTRY: dict[str, type[Network]] = {
     "unet": UNet,
     "ciresan-n3": CiresanN3,
     "ciresan-n4": CiresanN4,
+    "pang": PangCNN,
+    "fcn32s": FCN32s,
+    "fcn16s": FCN16s,
+    "fcn8s": FCN8s,
+    "segnet": SegNet,
+    "segnet-basic": SegNetBasic,
 }
 
 
@@ -27,6 +36,7 @@ def create(name: str, **options: Any) -> Network:
     >>> create("u-net", in_channels=1, classes=2)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ValueError: unknown model 'u-net'; did you mean 'unet'? Models: unet...
+    ValueError: unknown model 'u-net'; did you mean 'unet'? Models: unet, ...
     """
     if name not in REGISTRY:
         close = difflib.get_close_matches(name.lower(), REGISTRY, 1)

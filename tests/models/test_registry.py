@@ -2,6 +2,7 @@
 
 import pytest
 
+import minifcn as mf
 from minifcn import models
 
 
@@ -28,3 +29,13 @@ def test_nothing_is_suggested_for_something_else():
 def test_an_unknown_option():
     with pytest.raises(TypeError, match="widht"):
         models.create("unet", in_channels=1, classes=2, widht=3)
+
+
+@pytest.mark.parametrize("name", models.REGISTRY)
+def test_every_network_has_a_narrow_version(name):
+    network = models.REGISTRY[name]
+    net = models.create(name, in_channels=3, classes=2, **network.narrow).for_images().eval()
+    assert sum(parameter.size for parameter in net.parameters()) < 30_000
+    size = net.legal_size(20)
+    with mf.no_grad():
+        assert net(mf.zeros(1, size, size, 3)).shape == (1, *net.output_size(size, size), 2)

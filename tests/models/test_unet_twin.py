@@ -1,18 +1,12 @@
 """A whole U-Net, forward and all gradients, against the same network in PyTorch, in float64."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch_twin import NormReLU, assert_twins
 
-import minifcn as mf
 from minifcn.models import UNet
-
-
-class NormReLU(nn.BatchNorm2d):
-    def forward(self, x):
-        return F.relu(super().forward(x))
 
 
 class UpConv(nn.Module):
@@ -50,7 +44,6 @@ class TorchUNet(nn.Module):
         )
         self.decoder = nn.ModuleList(level(2 * w, w) for w in widths[-2::-1])
         self.head = nn.Conv2d(base, classes, 1)
-        self.double()
 
     def forward(self, x):
         skips = []
@@ -64,29 +57,6 @@ class TorchUNet(nn.Module):
             skip = skip[:, :, top : top + x.shape[2], left : left + x.shape[3]]
             x = level(torch.cat([x, skip], 1))
         return self.head(x)
-
-
-def to_torch(array):
-    """(kh, kw, C, K) -> (K, C, kh, kw), for convolutions of both directions; vectors stay."""
-    return torch.tensor(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array)
-
-
-def from_torch(tensor):
-    """The way back."""
-    array = tensor.detach().numpy()
-    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
-
-
-def images_to_torch(array):
-    """(N, H, W, C) -> (N, C, H, W)."""
-    return torch.tensor(np.ascontiguousarray(array.transpose(0, 3, 1, 2)))
-
-
-def assert_near(actual, expected, context):
-    """To 1e-10 of the largest number of the array."""
-    assert actual.shape == expected.shape, context
-    scale = max(1.0, np.abs(expected).max(initial=0.0))
-    assert np.abs(actual - expected).max(initial=0.0) <= 1e-10 * scale, context
 
 
 CASES = [
@@ -107,28 +77,6 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_forward_and_all_gradients(case):
     padding, norm, training, up, down, base, depth, inputs, classes, size = case
-    mf.manual_seed(0)
-    net = UNet(inputs, classes, base, depth, padding, norm, up, down).astype(np.float64).train(training)
-    for parameter in net.parameters():  # biases and norms that do something
-        parameter.data += 0.1 * np.random.default_rng(parameter.size).standard_normal(parameter.shape)
-    twin = TorchUNet(inputs, classes, base, depth, padding, norm, up, down).train(training)
-    state = {name: to_torch(array) for name, array in net.state_dict().items()}
-    missing, unexpected = twin.load_state_dict(state, strict=False)
-    assert not unexpected
-    assert all(name.endswith("num_batches_tracked") for name in missing)
-
-    rng = np.random.default_rng(1)
-    images = rng.standard_normal((2, *size, inputs))
-    x, z = mf.tensor(images, requires_grad=True), images_to_torch(images).requires_grad_()
-    y, expected = net(x), twin(z)
-    assert_near(y.data, expected.detach().numpy().transpose(0, 2, 3, 1), "output")
-    weights = rng.standard_normal(y.shape)
-    (y * weights).sum().backward()
-    (expected * images_to_torch(weights)).sum().backward()
-    assert_near(x.grad.data, z.grad.numpy().transpose(0, 2, 3, 1), "gradient of the images")
-    others = dict(twin.named_parameters())
-    for name, parameter in net.named_parameters():
-        assert_near(parameter.grad.data, from_torch(others[name].grad), f"gradient of {name}")
-    statistics = dict(twin.named_buffers())
-    for name, buffer in net.named_buffers():
-        assert_near(buffer.data, statistics[name].numpy(), name)
+    net = UNet(inputs, classes, base, depth, padding, norm, up, down).train(training)
+    twin = TorchUNet(inputs, classes, base, depth, padding, norm, up, down)
+    assert_twins(net, twin, (2, *size, inputs))
