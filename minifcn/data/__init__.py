@@ -1,7 +1,9 @@
 """Data: indexable sets of (image, label), transforms of both at once, batches, and the check before training."""
 
+from minifcn.data.channels import WithChannels
 from minifcn.data.check import DataError, Report, check, class_fractions
 from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Subset, split, spread
+from minifcn.data.discs import TwoDiscs
 from minifcn.data.download import DownloadError, data_home
 from minifcn.data.isbi import ISBI2012
 from minifcn.data.loader import Loader
@@ -38,7 +40,9 @@ __all__ = [
     "SyntheticMembranes",
     "Target",
     "Transform",
+    "TwoDiscs",
     "WeightedLabel",
+    "WithChannels",
     "check",
     "class_fractions",
     "classes_of",

@@ -7,9 +7,10 @@ from typing import Any
 
 from minifcn.models.network import Network
 from minifcn.models.unet import UNet
+from minifcn.models.unet_backbone import BackboneUNet
 
 #: Every network's name and class.
-REGISTRY: dict[str, type[Network]] = {"unet": UNet}
+REGISTRY: dict[str, type[Network]] = {"unet": UNet, "unet-backbone": BackboneUNet}
 
 
 def create(name: str, **options: Any) -> Network:
@@ -19,9 +20,9 @@ def create(name: str, **options: Any) -> Network:
         ValueError: no network has that name.
         TypeError: the network has no such option.
 
-    >>> create("u-net", in_channels=1, classes=2)
+    >>> create("u-net", in_channels=1, classes=2)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: unknown model 'u-net'; did you mean 'unet'? Models: unet
+    ValueError: unknown model 'u-net'; did you mean 'unet'? Models: unet...
     """
     if name not in REGISTRY:
         close = difflib.get_close_matches(name.lower(), REGISTRY, 1)

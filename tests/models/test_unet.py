@@ -211,7 +211,7 @@ def test_refused_before_anything_is_computed():
         ({"depth": 0}, "unet: depth"),
         ({"padding": "reflect"}, "unet: padding must be 'same' or 'valid', not 'reflect'"),
         ({"norm": "layer"}, "unet: norm must be None or 'batch', not 'layer'"),
-        ({"up": "bicubic"}, "unet: up must be 'transposed' or 'nearest' or 'bilinear', not 'bicubic'"),
+        ({"up": "bicubic"}, "unet: up must be 'transposed' or 'nearest' or 'bilinear' or 'transposed3', not 'bicubic'"),
         ({"down": "avg"}, "unet: down must be 'max' or 'stride', not 'avg'"),
         ({"dropout": 1.5}, "p is a probability, got 1.5"),
     ],
