@@ -15,16 +15,16 @@ from minifcn.data.dataset import Dataset, Sample, normalise_index
 BACKGROUND, PAPILLA = 0, 1
 
 # In units of the image's side. Discs stay clear of each other and of the border, whose padding tells where it is.
-_RADIUS = 0.07
+_RADIUS = 0.08
 _ROWS = (0.35, 0.65)
-_COLUMNS = (0.25, 0.3)  # of the left disc; the right one's are mirrored
+_COLUMNS = (0.28, 0.32)  # of the left disc; the right one's are mirrored
 _GREY, _CONTRAST, _NOISE = 0.35, 0.3, 0.06
 
 
 class TwoDiscs(Dataset):
     """Noisy grey images with one bright disc left of the middle, labelled 1, and its equal right of it, labelled 0.
 
-    Between any two pixels of different discs lie at least 0.26 of the image's side; between discs and borders 0.18.
+    The discs are at least 0.2 of the image's side away from each other and from its borders.
     Flips, turns and random crops take away what the labels depend on.
 
     Image i depends on seed, i and size alone.
