@@ -59,8 +59,8 @@ class UNet(Network):
             norm).
         dropout: its probability, after the last ReLU of the two deepest levels; the skip carries the dropped map.
         block: "residual" adds what a level is given to the map of its second convolution, before the last ReLU (He et
-            al. 2016): by a 1 x 1 convolution (and norm), because every level changes the channels, and cropped about
-            its centre where ``padding`` is "valid".
+            al. 2016): through a 1 x 1 convolution (and norm) where the level changes the channels, as nearly all do,
+            and cropped about its centre where ``padding`` is "valid".
         coordinates: give the first level two more channels, every pixel's row and column in its image, or in the
             window that the network is shown; see `minifcn.nn.CoordinateChannels`. They are not counted in
             ``in_channels``. Training must not flip, turn or crop images at random, or they mean nothing.
