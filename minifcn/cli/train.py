@@ -49,7 +49,8 @@ def train(
         str | None, option(help='What to minimise: a name or a sum, such as "cross_entropy + 0.5*dice".')
     ] = None,
     balance: Annotated[
-        str | None, option(help="none; inverse or median: weigh classes by rarity; crops or windows: draw them equally.")
+        str | None,
+        option(help="none; inverse, median: weigh classes by rarity; crops, windows: draw them equally."),
     ] = None,
     border_weight: Annotated[
         float | None,

@@ -3,16 +3,18 @@
 from minifcn.data.affine import RandomAffine
 from minifcn.data.bsds import BSDS500
 from minifcn.data.camvid import CamVid
+from minifcn.data.channels import WithChannels
 from minifcn.data.check import DataError, Report, check, class_fractions
 from minifcn.data.crops import BalancedCrop, CenterCrop, CentreClass, Crop, RandomCrop, largest_crop
 from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Subset, split, spread
 from minifcn.data.digit_scenes import DigitScenes
+from minifcn.data.discs import TwoDiscs
 from minifcn.data.download import DownloadError, data_home
 from minifcn.data.dsb import DSB2018
 from minifcn.data.elastic import ElasticDeformation
 from minifcn.data.folder import FolderDataset
-from minifcn.data.intensity import RandomIntensity, RandomNoise
 from minifcn.data.frequency import median_frequency_weights
+from minifcn.data.intensity import RandomIntensity, RandomNoise
 from minifcn.data.isbi import ISBI2012
 from minifcn.data.label_table import LabelTable, read_classes
 from minifcn.data.loader import Loader
@@ -68,8 +70,10 @@ __all__ = [
     "SyntheticMembranes",
     "Target",
     "Transform",
+    "TwoDiscs",
     "VGGCells",
     "WeightedLabel",
+    "WithChannels",
     "check",
     "class_fractions",
     "classes_of",

@@ -11,18 +11,20 @@ from minifcn.models.network import Network
 from minifcn.models.pang import PangCNN
 from minifcn.models.segnet import SegNet, SegNetBasic
 from minifcn.models.unet import UNet
+from minifcn.models.unet_backbone import BackboneUNet
 
 #: Every network's name and class.
 REGISTRY: dict[str, type[Network]] = {
-    "unet": UNet,
+    "pang": PangCNN,
     "ciresan-n3": CiresanN3,
     "ciresan-n4": CiresanN4,
-    "pang": PangCNN,
     "fcn32s": FCN32s,
     "fcn16s": FCN16s,
     "fcn8s": FCN8s,
     "segnet": SegNet,
     "segnet-basic": SegNetBasic,
+    "unet": UNet,
+    "unet-backbone": BackboneUNet,
 }
 
 
@@ -35,8 +37,7 @@ def create(name: str, **options: Any) -> Network:
 
     >>> create("u-net", in_channels=1, classes=2)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: unknown model 'u-net'; did you mean 'unet'? Models: unet...
-    ValueError: unknown model 'u-net'; did you mean 'unet'? Models: unet, ...
+    ValueError: unknown model 'u-net'; did you mean 'unet'? Models: pang, ciresan-n3, ...
     """
     if name not in REGISTRY:
         close = difflib.get_close_matches(name.lower(), REGISTRY, 1)

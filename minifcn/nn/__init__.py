@@ -11,6 +11,7 @@ from minifcn.nn import init
 from minifcn.nn.activation import Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from minifcn.nn.containers import ModuleList, Sequential
 from minifcn.nn.conv import Conv2d, ConvTranspose2d
+from minifcn.nn.coordinates import CoordinateChannels
 from minifcn.nn.flatten import Flatten
 from minifcn.nn.hooks import RemovableHandle
 from minifcn.nn.linear import Linear
@@ -27,6 +28,7 @@ __all__ = [
     "BatchNorm2d",
     "Conv2d",
     "ConvTranspose2d",
+    "CoordinateChannels",
     "CrossEntropyLoss",
     "DiceLoss",
     "Dropout",

@@ -12,7 +12,7 @@ from minifcn import functional as F
 from minifcn import nn, optim
 from minifcn.models import UNet
 
-UPS, DOWNS = ("transposed", "nearest", "bilinear"), ("max", "stride")
+UPS, DOWNS = ("transposed", "nearest", "bilinear", "transposed3"), ("max", "stride")
 
 
 def count(net):
@@ -24,7 +24,7 @@ def count(net):
 
 @pytest.fixture(scope="module")
 def paper():
-    return UNet(1, 2, padding="valid", dropout=0.5)
+    return UNet.original()
 
 
 def test_parameters_of_the_paper(paper):
@@ -55,7 +55,7 @@ def test_initialisation_of_the_paper(paper):
             assert not layer.bias.data.any()
 
 
-@pytest.mark.parametrize("up", UPS)
+@pytest.mark.parametrize("up", UPS[:3])
 def test_the_way_up_does_not_change_the_count(up):
     assert count(UNet(1, 2, base=4, up=up)) == count(UNet(1, 2, base=4))
 
@@ -68,6 +68,43 @@ def test_what_strides_and_norms_add():
     assert count(UNet(1, 2, base=4, norm="batch")) == plain + convolutions  # minus a bias, plus weight and bias
     both = count(UNet(1, 2, base=4, norm="batch", down="stride"))
     assert both == plain + convolutions + sum(9 * c * c + 2 * c for c in widths)
+
+
+def test_what_transposed_convolutions_of_three_taps_add():
+    ups = sum(2 * c * c for c in (4, 8, 16, 32))
+    assert count(UNet(1, 2, base=4, up="transposed3")) == count(UNet(1, 2, base=4)) + (9 - 4) * ups
+
+
+def test_what_residual_blocks_add():
+    """A 1 x 1 convolution for each level, because each changes the channels; of the decoder's, half are the skip's."""
+    projections = [(1, 4), (4, 8), (8, 16), (16, 8), (8, 4)]
+    plain, norm = UNet(1, 2, base=4, depth=2), UNet(1, 2, base=4, depth=2, norm="batch")
+    added = sum(i * o + o for i, o in projections)
+    assert count(UNet(1, 2, base=4, depth=2, block="residual")) == count(plain) + added
+    added = sum(i * o + 2 * o for i, o in projections)
+    assert count(UNet(1, 2, base=4, depth=2, block="residual", norm="batch")) == count(norm) + added
+
+
+def test_a_level_that_keeps_its_channels_adds_the_identity():
+    net = UNet(4, 2, base=4, depth=1, block="residual", padding="valid")
+    block = net.encoder[0][0]
+    assert isinstance(block.shortcut, nn.Identity)
+    for parameter in block.body.parameters():
+        parameter.data[...] = 0.0
+    x = mf.tensor(np.random.default_rng(0).standard_normal((1, 8, 9, 4)).astype(np.float32))
+    np.testing.assert_array_equal(block(x).data, np.maximum(x.data[:, 2:-2, 2:-2], 0.0))
+
+
+def test_coordinates_are_two_more_channels_of_the_first_level():
+    net = UNet(1, 2, base=2, depth=1, coordinates=True)
+    assert net.in_channels == 1
+    assert net.encoder[0][0].weight.shape == (3, 3, 3, 2)
+    assert set(net.state_dict()) == set(UNet(1, 2, base=2, depth=1).state_dict())
+    # A plain image looks the same everywhere but at the borders; with coordinates, no two pixels are alike.
+    with mf.no_grad():
+        alike = [UNet(1, 2, base=2, depth=1, coordinates=c)(mf.ones(1, 40, 40, 1)).data for c in (False, True)]
+    spread = [np.ptp(y[0, 16:24:2, 16:24:2], axis=(0, 1)).max() for y in alike]
+    assert spread[0] < 1e-6 < 1e-3 < spread[1]
 
 
 def test_skips_carry_the_dropped_map():
@@ -116,6 +153,8 @@ NETS = st.builds(
     norm=st.sampled_from([None, "batch"]),
     up=st.sampled_from(UPS),
     down=st.sampled_from(DOWNS),
+    block=st.sampled_from(["plain", "residual"]),
+    coordinates=st.booleans(),
 )
 
 
@@ -211,7 +250,9 @@ def test_refused_before_anything_is_computed():
         ({"depth": 0}, "unet: depth"),
         ({"padding": "reflect"}, "unet: padding must be 'same' or 'valid', not 'reflect'"),
         ({"norm": "layer"}, "unet: norm must be None or 'batch', not 'layer'"),
-        ({"up": "bicubic"}, "unet: up must be 'transposed' or 'nearest' or 'bilinear', not 'bicubic'"),
+        ({"up": "bicubic"}, "unet: up must be 'transposed' or 'nearest' or 'bilinear' or 'transposed3', not 'bicubic'"),
+        ({"block": "dense"}, "unet: block must be 'plain' or 'residual', not 'dense'"),
+        ({"coordinates": "yes"}, "unet: coordinates must be False or True, not 'yes'"),
         ({"down": "avg"}, "unet: down must be 'max' or 'stride', not 'avg'"),
         ({"dropout": 1.5}, "p is a probability, got 1.5"),
     ],
@@ -242,7 +283,9 @@ def train(seed, steps, **options):
     return losses
 
 
-@pytest.mark.parametrize("options", [{}, {"norm": "batch", "up": "bilinear", "down": "stride"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"norm": "batch", "up": "bilinear", "down": "stride"}, {"block": "residual", "up": "transposed3"}]
+)
 def test_one_image_is_learnt_by_heart(options):
     losses = train(0, 60, **options)
     assert min(losses[-5:]) < 0.2 * losses[0]
