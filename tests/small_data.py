@@ -64,7 +64,7 @@ def write_voc(folder: Path, images: int = 5, lists: bool = False) -> Path:
         if number == images:
             continue
         for kind, values in (("SegmentationClass", (0, 17, 255, 17)), ("SegmentationObject", (0, 1, 255, 2))):
-            mask = Image.fromarray(_labels(20, width, *values), "L")
+            mask = Image.fromarray(_labels(20, width, *values))
             mask.putpalette(palette)
             mask.save(folder / kind / f"{name}.png")
     if lists:
@@ -84,7 +84,7 @@ def write_bsds(folder: Path, splits: tuple[str, ...] = (".",), images: int = 4) 
         (folder / "groundTruth" / split).mkdir(parents=True, exist_ok=True)
         for image in range(images):
             name = f"{100 * number + image:05}"
-            _photograph(folder / "images" / split / f"{name}.jpg", 16 + image, 24, image)
+            _photograph(folder / "images" / split / f"{name}.jpg", 16 + image, 24, int(name))
             people = np.empty((1, 3), object)
             for person, column in enumerate((11, 11, 12)):
                 segments = np.ones((16 + image, 24), np.uint16)

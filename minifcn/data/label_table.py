@@ -115,10 +115,10 @@ def read_mask(path: Path, colour: bool) -> NDArray:
         raise ImageError(f"{path}: holds {pixels.dtype}, but a mask holds integers; convert it")
     if pixels.ndim == 2:
         return pixels
-    if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all() and not colour:
-        return pixels[:, :, 0]  # a grey image saved as RGB
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError(f"{path}: shape {pixels.shape} is no mask, which is (height, width) or of RGB colours")
+    if not colour and (pixels == pixels[:, :, :1]).all():
+        return pixels[:, :, 0]  # a grey image saved as RGB
     if not colour:
         raise ImageError(
             f"{path}: is in colour, where one class number a pixel is expected; say what the colours mean in a classes "

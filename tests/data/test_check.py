@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minifcn.data import IGNORE_INDEX, ArrayDataset, DataError, Dataset, check
+from minifcn.data import IGNORE_INDEX, ArrayDataset, DataError, Dataset, WeightedLabel, check, class_fractions
 
 
 class Given(Dataset):
@@ -185,3 +185,68 @@ def test_samples_are_spread_over_the_dataset():
     assert check(Given(*samples[:-1]), samples=3).images == 3
     with pytest.raises(ValueError, match="expected at least 1 sample to look at, got 0"):
         check(Given(*samples), samples=0)
+
+
+def test_many_classes_that_do_not_occur_are_said_at_once():
+    (note,) = notes((image(), label()), classes="abcdefg")
+    assert note == (
+        "5 of 7 classes do not occur in the 1 images looked at, such as 'c', 'd', 'e': they cannot be learnt"
+    )
+
+
+class Values(Given):
+    """Values to learn, of which `with_values` changes one."""
+
+    task = "regression"
+
+
+def values(height=4, width=4, level=0.5, names=1):
+    return np.full((height, width, names), level, np.float32)
+
+
+def with_values(label):
+    return Values((image(), values()), (image(), label), classes=("density",))
+
+
+def test_values_are_summed_an_image():
+    report = check(Values((image(), values()), (image(4, 6), values(4, 6)), classes=("density",)))
+    assert (report.sums, report.fractions, report.notes) == ({"density": 10.0}, {}, ())
+    assert str(report) == "2 images of 4x4x1, 4x6x1; density sums to 10 an image"
+    two = check(Values((image(), values(names=2)), classes=("cells", "dirt")))
+    assert str(two) == "1 images of 4x4x1; cells sums to 8 an image, dirt sums to 8 an image"
+
+
+def test_images_whose_values_sum_to_nothing():
+    assert check(with_values(values(level=0))).notes == ("1 of 2 images sums to density 0, such as image 1",)
+    zero = image(), values(level=0)
+    many = Values((image(), values()), zero, zero, classes=("density",))
+    assert check(many).notes == ("2 of 3 images sum to density 0, such as image 1",)
+    with pytest.raises(DataError, match="given: density is 0 in all 2 images looked at: nothing to learn"):
+        check(Values(zero, zero, classes=("density",)))
+
+
+def nan():
+    label = values()
+    label[1, 2] = np.nan
+    return label
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (nan(), "given: image 1 has density nan at row 1, column 2: a single one spoils every weight"),
+        (values(4, 5), r"image 1 has labels of shape \(4, 5, 1\), expected \(4, 4, 1\): as the image, 1 deep"),
+        (values(names=2), r"image 1 has labels of shape \(4, 4, 2\), expected \(4, 4, 1\)"),
+        (values().astype(float), "image 1 has labels of type float64, expected float32 values for regression"),
+        (label(), "image 1 has labels of type int64, expected float32 values"),
+        (WeightedLabel(label(), values()[..., 0]), "image 1 has labels of type classes and weights, expected float32"),
+    ],
+)
+def test_values_that_are_refused(label, message):
+    with pytest.raises(DataError, match=message):
+        check(with_values(label))
+
+
+def test_values_have_no_shares():
+    with pytest.raises(DataError, match="given: its labels are values, not classes, so no class has a share"):
+        class_fractions(with_values(values()))

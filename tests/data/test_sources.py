@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 import tifffile
+from small_data import write_bsds, write_camvid, write_dsb, write_folder, write_vgg_cells, write_voc
 
 from minifcn.data import MNIST, SOURCES, check, open_source
 
@@ -51,11 +52,88 @@ def test_mnist_validates_on_official_training_digits(tmp_path):
 
 
 def test_which_part_is_scored():
-    assert {name: source.scored for name, source in SOURCES.items()} == {
-        "synthetic": "test",
-        "isbi": "validation",
-        "mnist": "test",
-    }
+    scored = {name: source.scored for name, source in SOURCES.items()}
+    tested = {name for name, part in scored.items() if part == "test"}
+    assert tested == {"synthetic", "mnist"}
+    assert {"isbi", "camvid", "voc2012", "bsds500", "dsb2018", "vgg_cells", "folder"} <= scored.keys() - tested
+
+
+# source -> (writes it, number of images in train and in validation)
+HELD_OUT = {
+    "camvid": (lambda root: write_camvid(root, images=3), (3, 3)),
+    "voc2012": (lambda root: write_voc(root, images=5), (4, 1)),
+    "voc2012 with lists": (lambda root: write_voc(root, images=5, lists=True), (4, 1)),
+    "bsds500": (lambda root: write_bsds(root, images=9), (7, 2)),
+    "bsds500 in parts": (lambda root: write_bsds(root, ("train", "val", "test"), images=2), (2, 2)),
+    "dsb2018": (lambda root: write_dsb(root, images=11), (9, 2)),
+    "dsb2018 as published": (lambda root: write_dsb(root, images=3, published=True), (2, 1)),
+    "vgg_cells": (lambda root: write_vgg_cells(root, images=6), (4, 2)),
+    "folder": (lambda root: write_folder(root, images=5), (4, 1)),
+}
+
+
+@pytest.mark.parametrize("case", HELD_OUT)
+def test_parts_on_disk_are_disjoint_and_the_same_every_time(tmp_path, case):
+    name = case.split()[0]
+    write, sizes = HELD_OUT[case]
+    write(tmp_path)
+    parts = [open_source(name, tmp_path, split) for split in SOURCES[name].splits]
+    assert tuple(map(len, parts)) == sizes
+    images = [[image.tobytes() for image, _ in part] for part in parts]
+    assert len(set(images[0] + images[1])) == sum(sizes)
+    assert [image.tobytes() for image, _ in open_source(name, tmp_path, "train")] == images[0]
+    assert parts[0].classes == parts[1].classes
+    with pytest.raises(ValueError, match=f"{name}: no option 'colour': "):
+        open_source(name, tmp_path, colour=1)
+
+
+def test_official_test_parts_where_they_are(tmp_path):
+    assert len(open_source("camvid", write_camvid(tmp_path / "c", ("test",), 2), "test")) == 2
+    assert len(open_source("bsds500", write_bsds(tmp_path / "b", ("train", "val", "test")), "test")) == 4
+    with pytest.raises(FileNotFoundError, match="camvid: expected images in test and masks in testannot"):
+        open_source("camvid", write_camvid(tmp_path / "c2"), "test")
+    with pytest.raises(FileNotFoundError, match="bsds500: expected images in images/test"):
+        open_source("bsds500", write_bsds(tmp_path / "b2"), "test")
+
+
+def test_a_folder_in_parts(tmp_path):
+    write_folder(tmp_path / "train", images=3, values=(0, 1, 2))
+    with pytest.raises(FileNotFoundError, match="expected train and val, and test to score on; found train"):
+        open_source("folder", tmp_path)
+    write_folder(tmp_path / "val", images=2, values=(0, 2))
+    train, validation = (open_source("folder", tmp_path, split) for split in ("train", "validation"))
+    # Alone, val would be numbered 0 and 1.
+    assert train.classes == validation.classes == ("class 0", "class 1", "class 2")
+    assert (len(train), len(validation), validation[0][1].max()) == (3, 2, 2)
+    with pytest.raises(FileNotFoundError, match="has no test; there are train and val"):
+        open_source("folder", tmp_path, "test")
+    write_folder(tmp_path / "test", images=1, values=(1,))
+    assert open_source("folder", tmp_path, "test")[0][1].max() == 1
+    with pytest.raises(FileNotFoundError, match="expected train and val, and test to score on; found no such folders"):
+        open_source("folder", tmp_path / "train", "test")
+
+
+def test_options_reach_the_data_set(tmp_path):
+    write_dsb(tmp_path / "dsb")
+    assert open_source("dsb2018", tmp_path / "dsb", target="border").num_classes == 3
+    write_bsds(tmp_path / "bsds")
+    assert open_source("bsds500", tmp_path / "bsds", target="agreement").task == "regression"
+    write_vgg_cells(tmp_path / "cells")
+    assert open_source("vgg_cells", tmp_path / "cells", scale=1)[0][1].sum() == pytest.approx(1)
+    write_folder(tmp_path / "folder")
+    assert open_source("folder", tmp_path / "folder", classes=("a", "b"), channels=1).classes == ("a", "b")
+    (tmp_path / "isbi").mkdir()
+    write_stack(tmp_path / "isbi", 4)
+    assert open_source("isbi", tmp_path / "isbi", foreground="membrane").classes == ("interior", "membrane")
+    write_digits(tmp_path, "train", range(100, 124))
+    assert open_source("mnist", tmp_path, size=40)[0][0].shape == (40, 40, 1)
+
+
+def test_options_that_a_source_lacks():
+    with pytest.raises(ValueError, match="isbi: no option 'forground': there are foreground"):
+        open_source("isbi", forground="membrane")
+    with pytest.raises(ValueError, match="synthetic: no option 'size': it takes none"):
+        open_source("synthetic", size=3)
 
 
 def test_a_download_is_of_all_parts(tmp_path, monkeypatch):
@@ -104,6 +182,7 @@ def test_real_mnist_parts(real_data):
         ("isbi2012", "unknown data source 'isbi2012': did you mean 'isbi'. There are synthetic, isbi, mnist"),
         ("minst", "did you mean 'mnist'"),
         ("xyz", "unknown data source 'xyz': there are synthetic, isbi, mnist"),
+        ("voc", "unknown data source 'voc': did you mean 'voc2012'"),
     ],
 )
 def test_unknown_sources(name, message):
@@ -114,6 +193,15 @@ def test_unknown_sources(name, message):
 def test_splits_that_a_source_lacks():
     with pytest.raises(ValueError, match="isbi: no split 'test': there are train, validation"):
         open_source("isbi", split="test")
+
+
+@pytest.mark.parametrize("name", ["camvid", "voc2012", "bsds500", "dsb2018", "vgg_cells"])
+def test_missing_files_that_nobody_may_fetch(tmp_path, name):
+    with pytest.raises(
+        FileNotFoundError, match=rf"{name}: expected .* get the data from https?://\S+ and unpack it"
+    ) as caught:
+        open_source(name, tmp_path, download=True)
+    assert "download" not in str(caught.value)
 
 
 def test_missing_files_are_not_fetched_unasked(tmp_path):
