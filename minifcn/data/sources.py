@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from minifcn.data.bsds import BSDS500, BSDS_SPLITS, bsds_folder
 from minifcn.data.camvid import CamVid
 from minifcn.data.dataset import Cached, Dataset, split
+from minifcn.data.digit_scenes import DigitScenes
+from minifcn.data.discs import TwoDiscs
 from minifcn.data.download import dataset_root
 from minifcn.data.dsb import DSB2018
 from minifcn.data.folder import FolderDataset
@@ -111,6 +113,20 @@ def _folder(root: Root, part: str, download: bool, **options: Any) -> Dataset:
     return train if part == "train" else FolderDataset(parts[part], **options | {"classes": train.table})
 
 
+def _digits(root: Root, part: str, download: bool, **options: Any) -> Dataset:
+    if download:
+        MNIST(root, "test", download=True)  # with the others, so that evaluation finds it
+    count, seed = {"train": (1000, 0), "validation": (100, 1), "test": (200, 2)}[part]
+    official = "test" if part == "test" else "train"
+    return Cached(DigitScenes(root, count, seed=seed, split=official, download=download, **options))
+
+
+def _discs(root: Root, part: str, download: bool, **options: Any) -> Dataset:
+    """Nothing lies on disk."""
+    count, seed = {"train": (64, 0), "validation": (16, 1), "test": (64, 2)}[part]
+    return Cached(TwoDiscs(count, seed=seed, **options))
+
+
 def _hold_out_last(dataset: Dataset, count: int, part: str) -> Dataset:
     """Return the last `count` samples (at least one) for validation, the others for training."""
     return _hold_out(dataset, range(len(dataset) - max(1, count), len(dataset)), part)
@@ -138,6 +154,8 @@ SOURCES: dict[str, Source] = {
     "bsds500": Source(("train", "validation"), _bsds500, ("target", "consensus"), ("test",)),
     "dsb2018": Source(("train", "validation"), _dsb2018, ("target", "border", "channels")),
     "vgg_cells": Source(("train", "validation"), _vgg_cells, ("sigma", "scale")),
+    "digits": Source(("train", "validation", "test"), _digits, ("size", "target", "overlap", "degrees", "blur")),
+    "discs": Source(("train", "validation", "test"), _discs, ("size",)),
     "folder": Source(("train", "validation"), _folder, ("classes", "images", "masks", "channels"), ("test",)),
 }
 
@@ -159,6 +177,9 @@ def open_source(
       validation;
     - dsb2018: every fifth image of stage1_train is for validation;
     - vgg_cells: the last third is for validation;
+    - digits: MNIST's digits scattered over 128 x 128 pixels: 1,000 scenes to train on and 100 to validate on, both of
+      official training digits, and 200 of test digits;
+    - discs: 64 images to train on, 16 and 64 others to validate and to test on;
     - folder: the subfolders train and val (and test), or a fifth of the images, drawn with seed 0, is for validation.
 
     Where a set is listed by file name, "every fourth" and "last" are by name.
