@@ -12,6 +12,7 @@ from minifcn.data.sources import SOURCES, Source, open_source
 from minifcn.data.synthetic import SyntheticMembranes
 from minifcn.data.targets import Target, WeightedLabel, classes_of
 from minifcn.data.transforms import CenterCrop, Compose, RandomCrop, RandomFlip, RandomRot90, Transform
+from minifcn.data.weight_map import Weighted, border_weight_map
 
 __all__ = [
     "IGNORE_INDEX",
@@ -38,7 +39,9 @@ __all__ = [
     "SyntheticMembranes",
     "Target",
     "Transform",
+    "Weighted",
     "WeightedLabel",
+    "border_weight_map",
     "check",
     "class_fractions",
     "classes_of",

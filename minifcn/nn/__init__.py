@@ -13,7 +13,19 @@ from minifcn.nn.containers import ModuleList, Sequential
 from minifcn.nn.conv import Conv2d, ConvTranspose2d
 from minifcn.nn.hooks import RemovableHandle
 from minifcn.nn.linear import Linear
-from minifcn.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, JaccardLoss, MSELoss
+from minifcn.nn.loss import (
+    BCEWithLogitsLoss,
+    CLDiceLoss,
+    CrossEntropyLoss,
+    DiceLoss,
+    FocalLoss,
+    JaccardLoss,
+    MSELoss,
+    SigmoidFocalLoss,
+    SumOfLosses,
+    TotalVariationLoss,
+    TverskyLoss,
+)
 from minifcn.nn.module import Module, Parameter
 from minifcn.nn.norm import BatchNorm2d, Dropout, Dropout2d
 from minifcn.nn.pad import ReflectionPad2d, ReplicationPad2d, ZeroPad2d
@@ -24,12 +36,14 @@ __all__ = [
     "AvgPool2d",
     "BCEWithLogitsLoss",
     "BatchNorm2d",
+    "CLDiceLoss",
     "Conv2d",
     "ConvTranspose2d",
     "CrossEntropyLoss",
     "DiceLoss",
     "Dropout",
     "Dropout2d",
+    "FocalLoss",
     "GlobalAvgPool2d",
     "GlobalMaxPool2d",
     "Identity",
@@ -49,10 +63,14 @@ __all__ = [
     "ReplicationPad2d",
     "Sequential",
     "Sigmoid",
+    "SigmoidFocalLoss",
     "Softmax",
     "Softplus",
+    "SumOfLosses",
     "SumPool2d",
     "Tanh",
+    "TotalVariationLoss",
+    "TverskyLoss",
     "Upsample",
     "ZeroPad2d",
     "init",
