@@ -21,7 +21,14 @@ from minifcn.functional.arrange import (
     swap_last_axes,
     transpose,
 )
-from minifcn.functional.classify import binary_cross_entropy_with_logits, cross_entropy, log_softmax, softmax
+from minifcn.functional.classify import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    focal_loss,
+    log_softmax,
+    sigmoid_focal_loss,
+    softmax,
+)
 from minifcn.functional.conv import conv2d, conv2d_weight, conv_transpose2d, same_padding
 from minifcn.functional.elementwise import (
     abs,
@@ -48,7 +55,7 @@ from minifcn.functional.elementwise import (
     where,
 )
 from minifcn.functional.linear import linear, matmul
-from minifcn.functional.loss import dice_loss, jaccard_loss, mse_loss
+from minifcn.functional.loss import dice_loss, jaccard_loss, mse_loss, tversky_loss
 from minifcn.functional.norm import batch_norm, dropout, dropout2d
 from minifcn.functional.pool import (
     avg_pool2d,
@@ -59,6 +66,7 @@ from minifcn.functional.pool import (
     sum_pool2d,
 )
 from minifcn.functional.reduce import argmax, max, mean, min, std, sum, sum_to, var
+from minifcn.functional.structure import cldice_loss, soft_skeleton, total_variation
 from minifcn.functional.upsample import upsample, upsample_bilinear, upsample_nearest
 
 __all__ = [
@@ -71,6 +79,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "broadcast_to",
     "cast",
+    "cldice_loss",
     "clip",
     "concatenate",
     "conv2d",
@@ -85,6 +94,7 @@ __all__ = [
     "equal",
     "exp",
     "flip",
+    "focal_loss",
     "global_avg_pool2d",
     "global_max_pool2d",
     "greater",
@@ -113,6 +123,8 @@ __all__ = [
     "reshape",
     "same_padding",
     "sigmoid",
+    "sigmoid_focal_loss",
+    "soft_skeleton",
     "softmax",
     "softplus",
     "split",
@@ -125,7 +137,9 @@ __all__ = [
     "sum_to",
     "swap_last_axes",
     "tanh",
+    "total_variation",
     "transpose",
+    "tversky_loss",
     "upsample",
     "upsample_bilinear",
     "upsample_nearest",

@@ -15,8 +15,8 @@ from minifcn.functional.arguments import (
     for_kernels,
 )
 from minifcn.functional.arrange import index, reshape, transpose
-from minifcn.functional.elementwise import softplus, where
-from minifcn.functional.reduce import reduced
+from minifcn.functional.elementwise import clip, exp, sigmoid, softplus, where
+from minifcn.functional.reduce import reduced, sum
 from minifcn.ops import classify as ops
 from minifcn.tensor import Tensor
 
@@ -42,6 +42,7 @@ def cross_entropy(
     ignore_index: int = -100,
     reduction: Reduction = "mean",
     pixel_weight: TensorLike | None = None,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """−Σ w ln softmax(logits)[target], over Σ w for the mean: U-Net's loss.
 
@@ -55,38 +56,162 @@ def cross_entropy(
         reduction: "mean" divides by the sum of all weights (class weight times pixel weight) that took part; "sum" does
             not; "none" gives the loss of every pixel, weights included, and 0 where it is ignored.
         pixel_weight: (...), a weight for each pixel: the paper's map w.
+        label_smoothing: ε in [0, 1]: the truth becomes 1 − ε for the label plus ε / K for every class, each term with
+            the weight of its class. The mean still divides by the labels' weights, as PyTorch's does.
 
     Returns:
         a scalar, 0 when every pixel is ignored; or (...) for "none".
 
     Raises:
-        ValueError: shapes disagree, or a label is outside 0..K−1.
+        ValueError: shapes disagree, a label is outside 0..K−1, or ε outside [0, 1].
 
     >>> cross_entropy([[0.0, 0.0]], np.array([1])).item()  # ln 2
     0.6931471824645996
     """
-    check_reduction("cross_entropy", reduction)
-    x = for_kernels("cross_entropy", floating(as_tensor(logits)))
-    labels, counted = _checked_labels(target, x, ignore_index)
+    name = "cross_entropy"
+    check_reduction(name, reduction)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"{name}: label_smoothing must be in [0, 1], got {label_smoothing}; 0.1 is usual")
+    x = for_kernels(name, floating(as_tensor(logits)))
+    labels, counted = _checked_labels(name, target, x, ignore_index)
     flat, classes = labels.data.reshape(-1), x.shape[-1]
-    weights = _total_weights(labels, counted, x, weight, pixel_weight)
+    of_pixel = _pixel_weights(name, labels, counted, x, pixel_weight)
+    of_class = _class_weights(name, "weight", weight, x)
+    weights = of_pixel * of_class[np.where(counted, flat, 0)]
     rows = reshape(x, (flat.size, classes))
-    if reduction == "none":
-        at_label = index(log_softmax(rows), (np.arange(flat.size), np.where(counted, flat, 0)))
-        return reshape(where(weights != 0, at_label * -weights, 0.0), labels.shape)  # 0, also beside NaN
-    total = ops.CrossEntropy(flat, weights)(rows)
     count = float(weights.sum(dtype=np.float64))
+    if reduction == "none":
+        loss = _at_labels(rows, flat, counted, weights) * -weights
+    else:
+        loss = ops.CrossEntropy(flat, weights)(rows)
+    if label_smoothing and (count or reduction != "mean"):
+        each = sum(log_softmax(_counted_rows(rows, of_pixel)) * (-of_class / classes), -1) * of_pixel
+        loss = (1.0 - label_smoothing) * loss + label_smoothing * (each if reduction == "none" else sum(each))
+    if reduction == "none":
+        return reshape(loss, labels.shape)
     # Nothing counted: the sum is 0 and stays 0, instead of becoming NaN and poisoning the network.
-    return total if reduction == "sum" or count == 0.0 else total * (1.0 / count)
+    return loss if reduction == "sum" or count == 0.0 else loss * (1.0 / count)
 
 
-def _checked_labels(target: TensorLike, logits: Tensor, ignore_index: int) -> tuple[Tensor, np.ndarray]:
+def focal_loss(
+    logits: TensorLike,
+    target: TensorLike,
+    gamma: float = 2.0,
+    alpha: TensorLike | None = None,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+    pixel_weight: TensorLike | None = None,
+) -> Tensor:
+    """−Σ w (1 − p)^γ ln p, p = softmax(logits)[target], over Σ w for the mean: what is easy counts little.
+
+    Lin et al. 2017, with a softmax over the classes. With γ = 0 it is `cross_entropy`.
+
+    Args:
+        logits: (..., K), before any softmax.
+        target: integers (...), each in 0..K−1 or ``ignore_index``.
+        gamma: γ >= 0, how fast the weight of a pixel falls as it is learnt.
+        alpha: (K,), a weight for each class.
+        ignore_index: pixels with this label take no part.
+        reduction: "mean", "sum" or "none", as for `cross_entropy`: w is class weight times pixel weight, and the factor
+            (1 − p)^γ is not among the weights that the mean divides by.
+        pixel_weight: (...), a weight for each pixel.
+
+    Returns:
+        a scalar, 0 when every pixel is ignored; or (...) for "none".
+
+    Raises:
+        ValueError: shapes disagree, a label is outside 0..K−1, or γ < 0.
+
+    >>> round(focal_loss([[0.0, 0.0]], np.array([1])).item(), 4)  # ln 2 / 4
+    0.1733
+    """
+    name = "focal_loss"
+    check_reduction(name, reduction)
+    _check_gamma(name, gamma)
+    x = for_kernels(name, floating(as_tensor(logits)))
+    labels, counted = _checked_labels(name, target, x, ignore_index)
+    flat = labels.data.reshape(-1)
+    weights = _pixel_weights(name, labels, counted, x, pixel_weight)
+    weights = weights * _class_weights(name, "alpha", alpha, x)[np.where(counted, flat, 0)]
+    log_p = _at_labels(reshape(x, (flat.size, x.shape[-1])), flat, counted, weights)
+    each = _focused(1.0 - exp(log_p), gamma) * log_p * -weights
+    if reduction == "none":
+        return reshape(each, labels.shape)
+    count = float(weights.sum(dtype=np.float64))
+    return sum(each) if reduction == "sum" or count == 0.0 else sum(each) * (1.0 / count)
+
+
+def sigmoid_focal_loss(
+    logits: TensorLike,
+    target: TensorLike,
+    gamma: float = 2.0,
+    alpha: float | None = None,
+    weight: TensorLike | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """The focal loss of independent yes-or-no questions: α_t (1 − p_t)^γ times the binary cross-entropy.
+
+    p_t = y σ(x) + (1 − y) (1 − σ(x)) and α_t = α y + (1 − α) (1 − y): Lin et al. 2017, who use
+    γ = 2 and α = 0.25 for their detector.
+
+    Args:
+        logits: x, any shape.
+        target: y of the same shape, in [0, 1].
+        gamma: γ >= 0; 0 leaves the binary cross-entropy.
+        alpha: the weight of y = 1, in [0, 1]; None weighs both answers by 1.
+        weight: a weight for each element; broadcast. Elements of weight 0 take no part.
+        reduction: "mean" divides by the number of elements, "sum" does not; "none" gives the loss of every element.
+
+    Raises:
+        ValueError: shapes disagree, a target is outside [0, 1], γ < 0, or α outside [0, 1].
+
+    >>> round(sigmoid_focal_loss([0.0], [1.0], alpha=0.25).item(), 4)  # ln 2 / 16
+    0.0433
+    """
+    name = "sigmoid_focal_loss"
+    check_reduction(name, reduction)
+    _check_gamma(name, gamma)
+    if alpha is not None and not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"{name}: alpha must be None or in [0, 1], got {alpha}")
+    x, y = _logits_and_shares(name, logits, target)
+    loss = y * softplus(-x) + (1.0 - y) * softplus(x)
+    loss = loss * _focused(y * sigmoid(-x) + (1.0 - y) * sigmoid(x), gamma)
+    if alpha is not None:
+        loss = loss * (alpha * y + (1.0 - alpha) * (1.0 - y))
+    if weight is not None:
+        factor = _factor(name, "weight", weight, x)
+        loss = where(factor.data != 0, loss * factor, 0.0)
+    return reduced(loss, reduction)
+
+
+def _focused(miss: Tensor, gamma: float) -> Tensor:
+    """(1 − p)^γ of 1 − p. At 0 the gradient counts as 0: for γ < 1 it is infinite there, beside ln p = 0."""
+    return clip(miss, min=float(np.finfo(miss.dtype).tiny)) ** gamma
+
+
+def _check_gamma(name: str, gamma: float) -> None:
+    if not gamma >= 0.0:
+        raise ValueError(f"{name}: gamma must not be negative, got {gamma}; 0 is the cross-entropy, 2 is usual")
+
+
+def _at_labels(rows: Tensor, flat: np.ndarray, counted: np.ndarray, weights: np.ndarray) -> Tensor:
+    """(M,) ln softmax of each row of logits at its label; of rows of weight 0, something finite."""
+    rows = log_softmax(_counted_rows(rows, weights))
+    return index(rows, (np.arange(flat.size), np.where(counted, flat, 0)))
+
+
+def _counted_rows(rows: Tensor, weights: np.ndarray) -> Tensor:
+    """The rows, with 0 in those of weight 0: NaN there would get into the sum and all gradients."""
+    return rows if weights.all() else where((weights != 0)[:, None], rows, 0.0)
+
+
+def _checked_labels(name: str, target: TensorLike, logits: Tensor, ignore_index: int) -> tuple[Tensor, np.ndarray]:
     """The labels (...), and (flat) which of them count."""
     labels = as_tensor(target, like=logits)
     classes = logits.shape[-1] if logits.ndim else 0
     if labels.shape != logits.shape[:-1] or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"cross_entropy: logits {logits.shape} need integer labels of shape {logits.shape[:-1]}, got "
+            f"{name}: logits {logits.shape} need integer labels of shape {logits.shape[:-1]}, got "
             f"{labels.dtype} of shape {labels.shape}; classes are the last axis of the logits"
         )
     flat = labels.data.reshape(-1)
@@ -94,30 +219,33 @@ def _checked_labels(target: TensorLike, logits: Tensor, ignore_index: int) -> tu
     wrong = flat[counted & ((flat < 0) | (flat >= classes))]
     if wrong.size:
         raise ValueError(
-            f"cross_entropy: label {wrong[0]} is not one of 0..{classes - 1} (nor ignore_index={ignore_index}); "
+            f"{name}: label {wrong[0]} is not one of 0..{classes - 1} (nor ignore_index={ignore_index}); "
             "masks of 0 and 255 must be mapped to 0 and 1 first"
         )
     return labels, counted
 
 
-def _total_weights(
-    labels: Tensor, counted: np.ndarray, logits: Tensor, weight: TensorLike | None, pixel_weight: TensorLike | None
+def _pixel_weights(
+    name: str, labels: Tensor, counted: np.ndarray, logits: Tensor, pixel_weight: TensorLike | None
 ) -> np.ndarray:
-    """(M,) class weight times pixel weight, 0 where a pixel does not count."""
-    classes, weights = logits.shape[-1], counted.astype(logits.dtype)
-    if weight is not None:
-        of_class = as_tensor(weight).data
-        if of_class.shape != (classes,):
-            raise ValueError(f"cross_entropy: weight must have shape {(classes,)}, one a class; got {of_class.shape}")
-        weights *= of_class[np.where(counted, labels.data.reshape(-1), 0)]
-    if pixel_weight is not None:
-        of_pixel = as_tensor(pixel_weight).data
-        if of_pixel.shape != labels.shape:
-            raise ValueError(
-                f"cross_entropy: pixel_weight must have shape {labels.shape}, one a pixel; got {of_pixel.shape}"
-            )
-        weights *= of_pixel.reshape(-1)
-    return weights
+    """(M,) the weight of each pixel, 0 where it does not count."""
+    if pixel_weight is None:
+        return counted.astype(logits.dtype)
+    of_pixel = as_tensor(pixel_weight).data
+    if of_pixel.shape != labels.shape:
+        raise ValueError(f"{name}: pixel_weight must have shape {labels.shape}, one a pixel; got {of_pixel.shape}")
+    return np.where(counted, of_pixel.reshape(-1), 0).astype(logits.dtype)
+
+
+def _class_weights(name: str, argument: str, weight: TensorLike | None, logits: Tensor) -> np.ndarray:
+    """(K,) the weight of each class."""
+    classes = logits.shape[-1]
+    if weight is None:
+        return np.ones(classes, logits.dtype)
+    of_class = as_tensor(weight).data
+    if of_class.shape != (classes,):
+        raise ValueError(f"{name}: {argument} must have shape {(classes,)}, one a class; got {of_class.shape}")
+    return of_class.astype(logits.dtype)
 
 
 def binary_cross_entropy_with_logits(
@@ -144,6 +272,19 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     check_reduction(name, reduction)
+    x, y = _logits_and_shares(name, logits, target)
+    # −ln σ(x) = softplus(−x) and −ln(1 − σ(x)) = softplus(x).
+    positive = y * softplus(-x)
+    if pos_weight is not None:
+        positive = positive * _factor(name, "pos_weight", pos_weight, x)
+    loss = positive + (1.0 - y) * softplus(x)
+    if weight is not None:
+        loss = loss * _factor(name, "weight", weight, x)
+    return reduced(loss, reduction)
+
+
+def _logits_and_shares(name: str, logits: TensorLike, target: TensorLike) -> tuple[Tensor, Tensor]:
+    """Logits, and targets in [0, 1] of the same shape and dtype."""
     x = floating(as_tensor(logits))
     y = as_tensor(target, like=x)
     if x.shape != y.shape:
@@ -153,15 +294,7 @@ def binary_cross_entropy_with_logits(
             f"{name}: targets of shape {y.shape} must be in [0, 1], but go from {y.data.min()} to {y.data.max()}; "
             "masks of 0 and 255 must be divided by 255"
         )
-    y = y.astype(x.dtype, copy=False)
-    # −ln σ(x) = softplus(−x) and −ln(1 − σ(x)) = softplus(x).
-    positive = y * softplus(-x)
-    if pos_weight is not None:
-        positive = positive * _factor(name, "pos_weight", pos_weight, x)
-    loss = positive + (1.0 - y) * softplus(x)
-    if weight is not None:
-        loss = loss * _factor(name, "weight", weight, x)
-    return reduced(loss, reduction)
+    return x, y.astype(x.dtype, copy=False)
 
 
 def _factor(name: str, argument: str, value: TensorLike, x: Tensor) -> Tensor:

@@ -15,7 +15,19 @@ from minifcn.nn.coordinates import CoordinateChannels
 from minifcn.nn.flatten import Flatten
 from minifcn.nn.hooks import RemovableHandle
 from minifcn.nn.linear import Linear
-from minifcn.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, JaccardLoss, MSELoss
+from minifcn.nn.loss import (
+    BCEWithLogitsLoss,
+    CLDiceLoss,
+    CrossEntropyLoss,
+    DiceLoss,
+    FocalLoss,
+    JaccardLoss,
+    MSELoss,
+    SigmoidFocalLoss,
+    SumOfLosses,
+    TotalVariationLoss,
+    TverskyLoss,
+)
 from minifcn.nn.module import Module, Parameter
 from minifcn.nn.norm import BatchNorm2d, Dropout, Dropout2d
 from minifcn.nn.pad import ReflectionPad2d, ReplicationPad2d, ZeroPad2d
@@ -26,6 +38,7 @@ __all__ = [
     "AvgPool2d",
     "BCEWithLogitsLoss",
     "BatchNorm2d",
+    "CLDiceLoss",
     "Conv2d",
     "ConvTranspose2d",
     "CoordinateChannels",
@@ -34,6 +47,7 @@ __all__ = [
     "Dropout",
     "Dropout2d",
     "Flatten",
+    "FocalLoss",
     "GlobalAvgPool2d",
     "GlobalMaxPool2d",
     "Identity",
@@ -53,10 +67,14 @@ __all__ = [
     "ReplicationPad2d",
     "Sequential",
     "Sigmoid",
+    "SigmoidFocalLoss",
     "Softmax",
     "Softplus",
+    "SumOfLosses",
     "SumPool2d",
     "Tanh",
+    "TotalVariationLoss",
+    "TverskyLoss",
     "Upsample",
     "ZeroPad2d",
     "init",

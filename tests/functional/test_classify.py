@@ -186,6 +186,129 @@ def test_binary_cross_entropy_derivatives_agree_with_finite_differences(check):
     check(loss, [leaf(draw.normal(3, 4)), leaf(draw.uniform(3, 4, low=0.2, high=0.8))])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("smoothing", [0.1, 1.0])
+def test_label_smoothing_is_torchs(smoothing, weighted, reduction, dtype):
+    draw = Numbers(7, dtype=dtype)
+    labels = draw.integers(5, 2, 3, 4)
+    labels[0, 0, :2] = -100
+    of_class = draw.uniform(5, low=0.1, high=3.0) if weighted else None
+    theirs = partial(
+        nn.cross_entropy,
+        target=plain(labels).reshape(-1),
+        weight=None if of_class is None else plain(of_class),
+        reduction=reduction,
+        label_smoothing=smoothing,
+    )
+    assert_as_torch(
+        partial(F.cross_entropy, target=labels, weight=of_class, reduction=reduction, label_smoothing=smoothing),
+        lambda x: theirs(x.reshape(-1, 5)).reshape(labels.shape if reduction == "none" else ()),
+        [3 * draw.normal(2, 3, 4, 5)],
+        terms=120,
+        scale=5.0,
+    )
+
+
+def test_label_smoothing_takes_pixel_weights_and_skips_what_does_not_count():
+    x, labels = Numbers(8).normal(3, 4), np.array([0, 3, -100])
+    x[2] = np.nan
+    smoothed = partial(F.cross_entropy, label_smoothing=0.2)
+    each = smoothed(x, labels, reduction="none", pixel_weight=[3.0, 1.0, 2.0])
+    first, second = (smoothed(x[i : i + 1], labels[i : i + 1]).item() for i in (0, 1))
+    np.testing.assert_allclose(each.data, [3 * first, second, 0.0], rtol=1e-12)
+    mean = smoothed(x, labels, pixel_weight=[3.0, 1.0, 2.0])
+    assert mean.item() == pytest.approx((3 * first + second) / 4, rel=1e-12)
+    assert smoothed(x, np.full(3, -100)).item() == 0.0
+
+
+# --- focal loss -------------------------------------------------------------------------------------------------------
+
+
+def focal_in_torch(x, labels, gamma, alpha, pixels, reduction):
+    """The formula as the paper writes it."""
+    p = torch.softmax(x, -1).gather(-1, plain(np.maximum(labels, 0))[..., None])[..., 0]
+    weight = plain((labels >= 0) * alpha[np.maximum(labels, 0)] * pixels)
+    each = -weight * (1 - p) ** gamma * torch.log(p)
+    return each if reduction == "none" else each.sum() / (weight.sum() if reduction == "mean" else 1)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 3.5])
+def test_focal_loss_is_the_formula(gamma, reduction):
+    draw = Numbers(9)
+    labels = draw.integers(3, 2, 4, 5)
+    labels[1, 2] = -100
+    alpha, pixels = draw.uniform(3, low=0.2), draw.uniform(2, 4, 5)
+    ours = partial(F.focal_loss, target=labels, gamma=gamma, alpha=alpha, reduction=reduction, pixel_weight=pixels)
+    theirs = partial(focal_in_torch, labels=labels, gamma=gamma, alpha=alpha, pixels=pixels, reduction=reduction)
+    assert_as_torch(ours, theirs, [2 * draw.normal(2, 4, 5, 3)], terms=200, scale=5.0)
+
+
+def test_focal_losses_without_focus_are_cross_entropies():
+    draw = Numbers(10)
+    x, labels, y, alpha = draw.normal(2, 6, 3), draw.integers(3, 2, 6), draw.uniform(2, 6, 3), draw.uniform(3)
+    assert_close(F.focal_loss(x, labels, 0.0, alpha).data, F.cross_entropy(x, labels, alpha).data, terms=36)
+    plain_bce = F.binary_cross_entropy_with_logits(x, y)
+    assert_close(F.sigmoid_focal_loss(x, y, 0.0).data, plain_bce.data, terms=36)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("alpha", [None, 0.25])
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_sigmoid_focal_loss_is_the_formula(gamma, alpha, reduction):
+    draw = Numbers(11)
+    y, weight = draw.integers(2, 3, 4, 2).astype(float), draw.uniform(4, 1)
+
+    def theirs(x):
+        p = torch.sigmoid(x)
+        p_t, t = torch.where(plain(y) > 0, p, 1 - p), plain(y)
+        alpha_t = 1.0 if alpha is None else alpha * t + (1 - alpha) * (1 - t)
+        each = -alpha_t * plain(weight) * (1 - p_t) ** gamma * torch.log(p_t)
+        return {"mean": each.mean(), "sum": each.sum(), "none": each}[reduction]
+
+    ours = partial(F.sigmoid_focal_loss, target=y, gamma=gamma, alpha=alpha, weight=weight, reduction=reduction)
+    assert_as_torch(ours, theirs, [2 * draw.normal(3, 4, 2)], terms=100, scale=5.0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0, 2.0])
+def test_focal_losses_of_certain_predictions_have_finite_gradients(gamma, dtype):
+    x = leaf(np.array([[1000.0, 0.0], [0.0, 1000.0], [60.0, 0.0], [0.0, 0.0]], dtype))
+    loss = F.focal_loss(x, np.zeros(4, int), gamma)
+    loss.backward()
+    assert loss.item() == pytest.approx((1000 + 0.5**gamma * np.log(2)) / 4, rel=1e-6)
+    assert np.isfinite(x.grad.data).all()
+    z = vector(1000.0, -1000.0, 60.0, dtype=dtype)
+    loss = F.sigmoid_focal_loss(z, np.ones(3), gamma)
+    loss.backward()
+    assert loss.item() == pytest.approx(1000 / 3, rel=1e-6)
+    assert np.isfinite(z.grad.data).all()
+
+
+def test_focal_losses_skip_what_does_not_count():
+    x = leaf(np.array([[np.nan, 0.0], [0.0, 0.0]]))
+    loss = F.focal_loss(x, np.array([-100, 0]))
+    loss.backward()
+    assert loss.item() == pytest.approx(np.log(2) / 4)
+    assert not x.grad.data[0].any()
+    assert F.focal_loss(np.ones((2, 3)), np.full(2, -100)).item() == 0.0
+    assert F.sigmoid_focal_loss([np.nan, 0.0], [0.0, 1.0], weight=[0.0, 1.0], reduction="sum").item() == pytest.approx(
+        np.log(2) / 4
+    )
+
+
+@pytest.mark.parametrize("check", [mf.gradcheck, mf.gradgradcheck])
+def test_focal_and_smoothed_derivatives_agree_with_finite_differences(check):
+    draw = Numbers(12)
+    labels = np.array([[0, 2], [-100, 1]])
+    check(partial(F.focal_loss, target=labels, alpha=draw.uniform(3)), leaf(draw.normal(2, 2, 3)), directions=1)
+    check(partial(F.cross_entropy, target=labels, label_smoothing=0.3), leaf(draw.normal(2, 2, 3)), directions=1)
+    targets = Tensor(draw.uniform(2, 3))
+    check(lambda x: F.sigmoid_focal_loss(x, targets, 1.5, 0.25), leaf(draw.normal(2, 3)), directions=1)
+
+
 def test_reference_device_agrees():
     x, labels = Numbers(6).normal(2, 3, 4), np.array([[0, 1, 2], [3, -100, 0]])
     results = []
@@ -212,6 +335,15 @@ ERRORS = [
     (lambda: F.cross_entropy(X, T - 1), "cross_entropy: label -1 is not one of 0..2"),
     (lambda: F.cross_entropy(X, T, np.ones(2)), "cross_entropy: weight must have shape (3,), one a class; got (2,)"),
     (lambda: F.cross_entropy(X, T, pixel_weight=X), "cross_entropy: pixel_weight must have shape (2,), one a pixel"),
+    (lambda: F.cross_entropy(X, T, label_smoothing=1.5), "cross_entropy: label_smoothing must be in [0, 1], got 1.5"),
+    (lambda: F.focal_loss(X, T + 1), "focal_loss: label 3 is not one of 0..2"),
+    (lambda: F.focal_loss(X, T, -1.0), "focal_loss: gamma must not be negative, got -1.0"),
+    (lambda: F.focal_loss(X, T, alpha=[1.0]), "focal_loss: alpha must have shape (3,), one a class; got (1,)"),
+    (lambda: F.focal_loss(X, T, reduction="all"), "focal_loss: reduction must be"),
+    (lambda: F.sigmoid_focal_loss(X, T), "sigmoid_focal_loss: logits (2, 3) and target (2,) must have one shape"),
+    (lambda: F.sigmoid_focal_loss(X, X, np.nan), "sigmoid_focal_loss: gamma must not be negative, got nan"),
+    (lambda: F.sigmoid_focal_loss(X, X, alpha=2), "sigmoid_focal_loss: alpha must be None or in [0, 1], got 2"),
+    (lambda: F.sigmoid_focal_loss(X, X, weight=T), "sigmoid_focal_loss, weight: shapes (2,) and (2, 3) cannot be"),
     (lambda: F.cross_entropy(X, T, reduction="all"), "cross_entropy: reduction must be 'mean', 'sum' or 'none', not"),
     (
         lambda: F.binary_cross_entropy_with_logits(X, T),

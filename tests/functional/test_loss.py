@@ -31,6 +31,8 @@ LOSSES = {
     "dice": (F.dice_loss, lambda x, y, axis: (2 * (x * y).sum(axis), x.sum(axis) + y.sum(axis))),
     "jaccard": (F.jaccard_loss, lambda x, y, axis: _jaccard(x, y, axis, 1)),
     "jaccard, squares": (partial(F.jaccard_loss, power=2), lambda x, y, axis: _jaccard(x, y, axis, 2)),
+    "jaccard, power 1.5": (partial(F.jaccard_loss, power=1.5), lambda x, y, axis: _jaccard(x, y, axis, 1.5)),
+    "tversky": (F.tversky_loss, lambda x, y, axis: _tversky(x, y, axis, 0.3, 0.7)),
 }
 
 
@@ -39,10 +41,16 @@ def _jaccard(x, y, axis, power):
     return shared, (x**power).sum(axis) + (y**power).sum(axis) - shared
 
 
-def expected(name, x, y, axis, eps, empty):
+def _tversky(x, y, axis, alpha, beta):
+    shared = (x * y).sum(axis)
+    return shared, shared + alpha * ((1 - y) * x).sum(axis) + beta * (y * (1 - x)).sum(axis)
+
+
+def expected(name, x, y, axis, eps, empty, smooth=0.0):
     """The formulas once more, in PyTorch, which differentiates them."""
     dims = tuple(range(x.ndim)) if axis is None else axis
     shared, total = LOSSES[name][1](x, y, dims)
+    shared, total = shared + smooth, total + smooth
     if empty == "perfect":
         return (1 - (shared + eps) / (total + eps)).mean()
     loss = 1 - shared / (total + eps)
@@ -61,6 +69,52 @@ def test_overlap_losses_are_the_formulas(name, axis, empty, dtype):
     ours = partial(LOSSES[name][0], axis=axis, eps=1e-3, empty=empty)
     theirs = partial(expected, name, axis=axis, eps=1e-3, empty=empty)
     assert_as_torch(ours, theirs, arrays, terms=120, scale=4.0)
+
+
+@pytest.mark.parametrize("empty", ["lecture", "perfect", "ignore"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_smooth_is_added_to_both_sides(name, empty):
+    draw = Numbers(5)
+    y = draw.integers(2, 2, 3, 4, 2).astype(float)
+    y[0, ..., 1] = 0.0
+    arguments = {"axis": (1, 2), "eps": 1e-3, "empty": empty, "smooth": 10.0}
+    ours, theirs = partial(LOSSES[name][0], **arguments), partial(expected, name, **arguments)
+    assert_as_torch(ours, theirs, [draw.uniform(2, 3, 4, 2), y], terms=60, scale=4.0)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_smooth_prices_an_empty_target_by_what_was_predicted(name):
+    loss = partial(LOSSES[name][0], smooth=10.0)
+    nothing = np.zeros(8)
+    assert loss(nothing, nothing).item() == pytest.approx(0.0, abs=1e-7)
+    few, many = loss(np.eye(8)[0], nothing).item(), loss(np.ones(8), nothing).item()
+    assert 0.0 < few < many < 0.5  # 8 pixels are fewer than s
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("power", [1.0, 1.001, 1.5, 3.0])
+def test_powers_have_finite_gradients_at_zero(power, dtype):
+    x = leaf(np.array([0.0, 1.0, 0.5, 0.0], dtype))
+    loss = F.jaccard_loss(x, np.array([0.0, 0.0, 1.0, 1.0], dtype), power)
+    loss.backward()
+    assert np.isfinite(x.grad.data).all()
+    assert x.grad.data[0] == 0.0 or power == 1.0  # of x^p
+
+
+def test_masks_cost_the_same_with_every_power():
+    x, y = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])
+    costs = [F.jaccard_loss(x, y, power, smooth=0.5).item() for power in (1, 1.5, 2, 7)]
+    assert costs == pytest.approx([1 - 1.5 / 3.5] * 4)
+
+
+def test_tversky_is_dice_jaccard_or_in_favour_of_sensitivity():
+    x, y = Numbers(6).uniform(2, 5), Numbers(7).integers(2, 2, 5)
+    assert F.tversky_loss(x, y, 0.5, 0.5, 0.0).item() == pytest.approx(F.dice_loss(x, y, 0.0).item())
+    assert F.tversky_loss(x, y, 1, 1, 0.0).item() == pytest.approx(F.jaccard_loss(x, y, 1, 0.0).item())
+    true = np.array([1.0, 1.0, 0.0, 0.0])
+    missed, false = np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 1.0, 1.0, 0.0])
+    assert F.tversky_loss(missed, true).item() == pytest.approx(1 - 1 / 1.7)
+    assert F.tversky_loss(false, true).item() == pytest.approx(1 - 2 / 2.3)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -138,10 +192,14 @@ ERRORS = [
             partial(function, X, X[0]),
             f"{function.__name__}: prediction (2, 3) and target (3,) must have one shape (6 and 3 elements)",
         )
-        for function in (F.mse_loss, F.dice_loss, F.jaccard_loss)
+        for function in (F.mse_loss, F.dice_loss, F.jaccard_loss, F.tversky_loss)
     ),
     (lambda: F.mse_loss(X, X, "all"), "mse_loss: reduction must be 'mean', 'sum' or 'none', not 'all'"),
     (lambda: F.jaccard_loss(X, X, power=0), "jaccard_loss: power must be at least 1, got 0; the lecture has 1 and 2"),
+    (lambda: F.jaccard_loss(X, X, power=np.nan), "jaccard_loss: power must be at least 1, got nan"),
+    (lambda: F.jaccard_loss(X, X, smooth=-1), "jaccard_loss: smooth must not be negative, got -1"),
+    (lambda: F.tversky_loss(X, X, beta=-1), "tversky_loss: alpha and beta must not be negative, got 0.3 and -1"),
+    (lambda: F.tversky_loss(X, X, empty="skip"), "tversky_loss: empty must be 'lecture', 'perfect' or 'ignore', not"),
     (lambda: F.dice_loss(X, X, empty="skip"), "dice_loss: empty must be 'lecture', 'perfect' or 'ignore', not 'skip'"),
     (lambda: F.jaccard_loss(X, X, eps=0.0, empty="perfect"), "jaccard_loss: empty='perfect' needs eps > 0, got 0.0"),
     (lambda: F.dice_loss(X, X, eps=0.0, empty="ignore"), "dice_loss: empty='ignore' needs eps > 0, got 0.0"),
