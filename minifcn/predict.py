@@ -65,6 +65,11 @@ class Predictor:
         """C, the channels of the images it takes."""
         return self.model.in_channels
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network learnt; 0 if it is none of ours."""
+        return sum(p.size for p in self.model.parameters()) if isinstance(self.model, Module) else 0
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Probabilities of every class, or values, at every pixel: (N, H, W, C) in [0, 1] -> float32 (N, H, W, K).
 

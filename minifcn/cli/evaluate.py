@@ -63,7 +63,7 @@ def evaluate(
     elif dataset.task == "regression":
         rows |= _mean_baseline(open_source(config.dataset, root, "train", **config.data_options), dataset)
     console = Console()
-    parameters = sum(parameter.size for parameter in predictor.model.parameters())
+    parameters = predictor.parameters
     console.print(
         f"{dataset.name}, {split}: {len(dataset)} images, {evaluation.seconds_an_image:.3f} s each; "
         f"{checkpoint.value} checkpoint of {parameters:,} parameters",

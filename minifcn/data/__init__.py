@@ -28,7 +28,6 @@ from minifcn.data.transforms import Compose, RandomFlip, RandomRot90, Transform
 from minifcn.data.vgg_cells import VGGCells
 from minifcn.data.voc import VOC2012
 from minifcn.data.warp import Deformation, RandomWarp
-from minifcn.data.transforms import CenterCrop, Compose, RandomCrop, RandomFlip, RandomRot90, Transform
 from minifcn.data.weight_map import Weighted, border_weight_map
 
 __all__ = [
@@ -74,9 +73,9 @@ __all__ = [
     "Transform",
     "TwoDiscs",
     "VGGCells",
+    "Weighted",
     "WeightedLabel",
     "WithChannels",
-    "Weighted",
     "border_weight_map",
     "check",
     "class_fractions",
