@@ -6,7 +6,7 @@ from minifcn.data.camvid import CamVid
 from minifcn.data.channels import WithChannels
 from minifcn.data.check import DataError, Report, check, class_fractions
 from minifcn.data.crops import BalancedCrop, CenterCrop, CentreClass, Crop, RandomCrop, largest_crop
-from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Subset, split, spread
+from minifcn.data.dataset import ArrayDataset, Cached, Dataset, Repeated, Subset, split, spread
 from minifcn.data.digit_scenes import DigitScenes
 from minifcn.data.discs import TwoDiscs
 from minifcn.data.download import DownloadError, data_home
@@ -65,6 +65,7 @@ __all__ = [
     "RandomNoise",
     "RandomRot90",
     "RandomWarp",
+    "Repeated",
     "Report",
     "Source",
     "Subset",

@@ -237,6 +237,35 @@ class Cached(Derived):
         return self._samples[index]
 
 
+class Repeated(Derived):
+    """A dataset several times over: sample i is `dataset[i mod n]`, where n is its length.
+
+    For batches of more crops than there are images.
+
+    >>> data = ArrayDataset(np.zeros((2, 4, 4)), np.zeros((2, 4, 4), int), ("background", "cell"))
+    >>> len(Repeated(data, 3))
+    6
+
+    Raises:
+        ValueError: fewer than one time.
+    """
+
+    def __init__(self, dataset: Dataset, times: int) -> None:
+        super().__init__(dataset)
+        if times < 1:
+            raise ValueError(f"{dataset.name}: cannot be repeated {times} times")
+        self.times = times
+
+    def __len__(self) -> int:
+        return self.times * len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.dataset[normalise_index(index, len(self), self.name) % len(self.dataset)]
+
+    def instances(self, index: int) -> NDArray[np.int64]:  # noqa: D102  # as the other dataset has it
+        return self.dataset.instances(normalise_index(index, len(self), self.name) % len(self.dataset))
+
+
 class Subset(Derived):
     """Some samples of a dataset, in the order given: sample i is `dataset[indices[i]]`.
 

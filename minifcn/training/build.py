@@ -5,6 +5,7 @@ from __future__ import annotations
 from minifcn import models, optim
 from minifcn.data import (
     BalancedCrop,
+    Cached,
     Compose,
     Crop,
     Dataset,
@@ -15,6 +16,7 @@ from minifcn.data import (
     RandomFlip,
     RandomRot90,
     RandomWarp,
+    Repeated,
     Transform,
     Weighted,
     class_fractions,
@@ -24,6 +26,10 @@ from minifcn.data import (
 from minifcn.predict import Predictor
 from minifcn.training.config import ConfigError, TrainConfig
 from minifcn.training.objective import balanced, objective
+
+#: Bytes of images: prepared images are kept in memory where all of them take no more. Reading and normalising a whole image for
+#: every crop out of it takes longer than a step of a small network.
+_MOST_CACHED = 2**30
 
 
 def complete(config: TrainConfig, train: Dataset) -> TrainConfig:
@@ -75,14 +81,18 @@ def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
         steps.append(crop)
     if config.augment:
         steps += [RandomFlip(), RandomRot90()]
-    if config.batch > len(dataset):
-        raise ConfigError(f"batch {config.batch} is larger than the dataset of {len(dataset)} images")
     transform = Compose(*steps) if steps else None
+    return Loader(_prepared(config, dataset), config.batch, transform=transform, seed=config.seed, drop_last=True)
+
+
+def _prepared(config: TrainConfig, dataset: Dataset) -> Dataset:
+    """The dataset normalised, with the weights of pixels that are asked for, at least as large as a batch."""
     if config.border_weight:
         dataset = Weighted(dataset, config.border_weight)
-    return Loader(
-        Normalised(dataset, config.normalisation), config.batch, transform=transform, seed=config.seed, drop_last=True
-    )
+    dataset = Normalised(dataset, config.normalisation)
+    if len(dataset) * dataset[0][0].nbytes <= _MOST_CACHED:
+        dataset = Cached(dataset)
+    return Repeated(dataset, -(-config.batch // len(dataset))) if config.batch > len(dataset) else dataset
 
 
 def _crop(config: TrainConfig) -> Crop | None:
