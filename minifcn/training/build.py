@@ -27,8 +27,8 @@ from minifcn.predict import Predictor
 from minifcn.training.config import ConfigError, TrainConfig
 from minifcn.training.objective import balanced, objective
 
-#: Bytes of images: prepared images are kept in memory where all of them take no more. Reading and normalising a whole image for
-#: every crop out of it takes longer than a step of a small network.
+#: Bytes of images: prepared images are kept in memory where all of them take no more. Reading and normalising a whole
+#: image for every crop out of it takes longer than a step of a small network.
 _MOST_CACHED = 2**30
 
 

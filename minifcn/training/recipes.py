@@ -68,7 +68,7 @@ _OTHERWISE: dict[tuple[str, str], dict[str, Any]] = {
     ("isbi", "fcn8s"): {"options": {"base": 16, "hidden": 256}, "crop": 192, "batch": 2},
     ("isbi", "pang"): {"options": {}, "lr": 1e-2},
     # The window's centre is the target, and both classes are drawn equally often.
-    ("isbi", "ciresan-n3"): {"options": {}, "crop": 65, "batch": 64, "balance": "windows", "steps": 3000},
+    ("isbi", "ciresan-n3"): {"options": {}, "crop": 65, "batch": 32, "balance": "windows", "steps": 3000},
     ("isbi", "ciresan-n4"): {"options": {}, "crop": 95, "batch": 32, "balance": "windows", "steps": 3000},
     ("camvid", "segnet"): {"options": {"base": 16}},
 }
