@@ -41,7 +41,8 @@ class _FCN(Network):
     """What the three networks share: VGG16 as a convolution, and the way from coarse scores to pixels.
 
     Every size is legal, and kept: the border of zeros makes it large enough, pooling keeps a last window that reaches
-    over the edge, and the enlarged scores are cropped where the image lies in them.
+    over the edge, and the enlarged scores are cropped where the image lies in them. Less than 25 pixels from the edge,
+    some scores to interpolate between are missing, and count as 0: in the authors' networks too.
     """
 
     narrow: ClassVar[Mapping[str, Any]] = {"base": 1, "hidden": 1}
