@@ -133,8 +133,9 @@ class SlidingWindow(EveryWindow):
         """Logits of the windows, image by image and row by row."""
         places = list(itertools.product(range(len(x)), *map(range, size)))
         parts = []
-        for begin in range(0, len(places), self.batch):
+        for begin in range(0, len(places) or 1, self.batch):
             windows = [self._cut(x, *place) for place in places[begin : begin + self.batch]]
+            windows = windows or [x[:, : self.window, : self.window]]  # no images, no windows
             parts.append(self.classifier(F.concatenate(windows, axis=0)))
         return F.reshape(F.concatenate(parts, axis=0), (len(x), *size, self.classes))
 
