@@ -28,14 +28,6 @@ class _Ciresan(PatchClassifier):
 
     The activation comes after the pooling, where a quarter of the numbers are left. Before it, it would give the same:
     a function that increases leaves the largest number the largest.
-
-    Args:
-        in_channels: channels of the images.
-        classes: channels of the output: logits of the pixel in the middle of the window.
-        maps: channels of every convolution.
-        hidden: neurons of the first dense layer.
-        activation: "tanh", 1.7159 tanh(0.6666 x), with all parameters uniform in ±0.05 at first; or "relu", with
-            weights from N(0, 2 / N) (see `minifcn.nn.conv`).
     """
 
     narrow: ClassVar[Mapping[str, Any]] = {"maps": 1, "hidden": 2}

@@ -137,7 +137,6 @@ def _slid(name: str, layer: Conv2d | MaxPool2d, size: Pair, flat: bool) -> Pair:
     """The size that the layer leaves of a window, if it does the same in an image."""
     if flat:
         raise ValueError(f"{name} comes after Flatten, where there are no pixels left; put it before")
-    # "same" pads even a 1 x 1 kernel by nothing, but says nothing that "valid" would not.
     if layer.padding not in ((0, 0), "valid"):
         raise ValueError(
             f"{name} pads the window, but in an image a window's neighbours are pixels, so it would give something "

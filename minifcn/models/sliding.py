@@ -65,7 +65,7 @@ class PatchClassifier(Network):
         return F.reshape(scores, (len(x), 1, 1, self.classes))
 
     def for_images(self) -> Network:
-        """`Fragments` of this classifier, whose parameters are copies."""
+        """`Fragments` of this classifier as it is now: parameters are copies, so ask again after further training."""
         return Fragments(self)
 
     def output_length(self, length: int) -> int:
@@ -133,8 +133,9 @@ class SlidingWindow(EveryWindow):
         """Logits of the windows, image by image and row by row."""
         places = list(itertools.product(range(len(x)), *map(range, size)))
         parts = []
-        for begin in range(0, len(places), self.batch):
+        for begin in range(0, len(places) or 1, self.batch):
             windows = [self._cut(x, *place) for place in places[begin : begin + self.batch]]
+            windows = windows or [x[:, : self.window, : self.window]]  # no images, no windows
             parts.append(self.classifier(F.concatenate(windows, axis=0)))
         return F.reshape(F.concatenate(parts, axis=0), (len(x), *size, self.classes))
 
@@ -202,6 +203,8 @@ class Fragments(EveryWindow):
 
     Fragments know nothing of each other, so once their maps are larger than ``most`` numbers together, they go through
     the remaining layers a few at a time: maps stay in the caches, and only the first layers' are as large as the image.
+    `CiresanN4` on 606 x 606 pixels (512 x 512 windows) takes 199 MiB for maps, where `Dilated` takes 600, in about the
+    same time.
     """
 
     def __init__(self, classifier: PatchClassifier, most: int = 2**20):

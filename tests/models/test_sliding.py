@@ -156,6 +156,11 @@ def test_a_classifier_takes_windows_only():
 
 
 @pytest.mark.parametrize("network", [SlidingWindow, *FAST])
+def test_no_images_have_no_answers(network):
+    assert network(small())(images(0, 13, 15, 1)).shape == (0, 2, 4, 3)
+
+
+@pytest.mark.parametrize("network", [SlidingWindow, *FAST])
 def test_images_smaller_than_a_window_are_refused(network):
     network = network(small())
     assert [network.output_length(n) for n in (0, 11, 12, 20)] == [0, 0, 1, 9]
