@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from minifcn.data.bsds import BSDS500, BSDS_SPLITS, bsds_folder
 from minifcn.data.camvid import CamVid
 from minifcn.data.dataset import Cached, Dataset, split
-from minifcn.data.download import dataset_root
 from minifcn.data.dsb import DSB2018
 from minifcn.data.folder import FolderDataset
 from minifcn.data.isbi import ISBI2012
@@ -97,18 +96,21 @@ def _vgg_cells(root: Root, part: str, download: bool, **options: Any) -> Dataset
 
 
 def _folder(root: Root, part: str, download: bool, **options: Any) -> Dataset:
-    top = dataset_root(root, "folder")
+    if root is None:
+        raise ValueError("folder: which one? Name it with --data FOLDER (in Python: root=...)")
+    top = Path(root).expanduser()
     parts = {name: next(filter(Path.is_dir, (top / _OFFICIAL[name], top / name)), None) for name in _OFFICIAL}
     if not (parts["train"] and parts["validation"]):
         if part == "test" or parts["train"] or parts["validation"]:
             found = ", ".join(path.name for path in parts.values() if path) or "no such folders"
             raise FileNotFoundError(f"folder: {top}: expected train and val, and test to score on; found {found}")
         return split(FolderDataset(top, **options), 0.2, seed=0)[part == "validation"]
-    if parts[part] is None:
+    folder = parts[part]
+    if folder is None:
         raise FileNotFoundError(f"folder: {top} has no {part}; there are train and val")
     train = FolderDataset(parts["train"], **options)
     # One table for all parts: a part that lacks a class would otherwise be numbered differently.
-    return train if part == "train" else FolderDataset(parts[part], **options | {"classes": train.table})
+    return train if part == "train" else FolderDataset(folder, **options | {"classes": train.table})
 
 
 def _hold_out_last(dataset: Dataset, count: int, part: str) -> Dataset:
@@ -157,7 +159,8 @@ def open_source(
       validation. The challenge keeps its test labels;
     - bsds500: train, validation and test are the official ones; where the images are not divided, every fourth is for
       validation;
-    - dsb2018: every fifth image of stage1_train is for validation;
+    - dsb2018: every fifth image of stage1_train is for validation; which images come from the same experiment, the
+      files do not say;
     - vgg_cells: the last third is for validation;
     - folder: the subfolders train and val (and test), or a fifth of the images, drawn with seed 0, is for validation.
 
@@ -165,13 +168,13 @@ def open_source(
 
     Args:
         name: a key of `SOURCES`.
-        root: folder of the files; by default the data set's own folder in `data_home()`.
+        root: folder of the files; by default the data set's own folder in `data_home()`, which "folder" has not.
         split: "train", "validation" or "test".
         download: fetch what is missing, for all parts; of isbi and mnist.
         options: what the data set's class takes, by name: `target` of dsb2018, `classes` of folder, ...
 
     Raises:
-        ValueError: no such source, split or option, or too few images to hold any out for validation.
+        ValueError: no such source, split or option, no root where one is needed, or too few images to hold any out.
         FileNotFoundError: a file is missing.
 
     >>> open_source("synthetic", split="validation")
