@@ -162,7 +162,8 @@ def open_source(
     - dsb2018: every fifth image of stage1_train is for validation; which images come from the same experiment, the
       files do not say;
     - vgg_cells: the last third is for validation;
-    - folder: the subfolders train and val (and test), or a fifth of the images, drawn with seed 0, is for validation.
+    - folder: the subfolders train and val (and test); without them, a fifth of the images, drawn with seed 0, is for
+      validation. Images that belong together, such as frames of one film, need the subfolders.
 
     Where a set is listed by file name, "every fourth" and "last" are by name.
 
