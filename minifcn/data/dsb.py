@@ -57,8 +57,8 @@ class DSB2018(Dataset):
             raise ValueError(f"dsb2018: expected 1 or 3 channels, got {channels}")
         self.target, self.border, self.channels = target, border, channels
         self.classes = ("background", "nucleus") if target == "semantic" else ("background", "interior", "border")
-        self.files, published = _find(dataset_root(root, "dsb2018"))
-        self.notes = (_COLOUR_NOTE,) if published and channels == 1 else ()
+        self.files, self.published = _find(dataset_root(root, "dsb2018"))
+        self.notes = (_COLOUR_NOTE,) if self.published and channels == 1 else ()
 
     def __len__(self) -> int:
         return len(self.files)
@@ -77,7 +77,7 @@ class DSB2018(Dataset):
         """
         masks = self.files[normalise_index(index, len(self), self.name)][1]
         first = read_image(masks[0], labels=True).astype(np.int64)
-        if masks[0].parent.name != "masks":  # a map of labels
+        if not self.published:  # a map of labels
             return np.unique(first, return_inverse=True)[1].reshape(first.shape) + (first.min() > 0)
         nuclei = (first != 0).astype(np.int64)
         for number, path in enumerate(masks[1:], start=2):

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 
 from minifcn.data.dataset import Image
-from minifcn.data.download import dataset_root
 from minifcn.data.label_table import LabelTable, read_classes, read_mask
 from minifcn.data.pairs import SUFFIXES, Pair, PairDataset, files_by_stem, paired, read_pixels, with_channels
 from minifcn.io import ImageError
@@ -27,6 +26,7 @@ from minifcn.io import ImageError
 _MASK = re.compile(r"_(mask|label)s?$")
 _LOSSY = (".jpg", ".jpeg")
 _MOST_CLASSES = 64  # that are taken for granted where nobody has named them
+_ADVICE = "name what the masks hold in a classes file, such as `void 255` for what does not count"
 _LAYOUT = "images/ and masks/ (or labels/) with the same file names, or x.png beside x_mask.png"
 Classes = str | os.PathLike[str] | Sequence[str] | LabelTable
 
@@ -37,14 +37,14 @@ class FolderDataset(PairDataset):
     What the masks' values mean is said by `classes`:
 
     - a path: a classes file (see `minifcn.data.label_table`), which names values or colours, and what does not count;
-    - names: class numbers 0, 1, ... in this order; of two, masks may also hold 0 and 255;
+    - names: class numbers 0, 1, ... in this order; of two, masks may also hold 0 and 255 throughout;
     - None: the masks are read and must hold 0, 1, ..., K-1, which become "class 0" and so on; or 0 and one other value,
       which become "background" and "foreground".
 
-    Names alone of two classes, and None, read all masks at once; anything else reads a file when it is asked for.
+    For None and for two names (in a file or not) all masks are read at once, otherwise a mask when it is asked for.
 
     Args:
-        root: the folder; by default `data_home() / "folder"`.
+        root: the folder.
         classes: what the masks hold, as above.
         images: the subfolder of the images.
         masks: the subfolder of the masks; where "masks" does not exist, "labels".
@@ -58,7 +58,7 @@ class FolderDataset(PairDataset):
 
     def __init__(
         self,
-        root: str | os.PathLike[str] | None = None,
+        root: str | os.PathLike[str],
         classes: Classes | None = None,
         images: str = "images",
         masks: str = "masks",
@@ -67,7 +67,7 @@ class FolderDataset(PairDataset):
     ) -> None:
         if channels not in (None, 1, 3):
             raise ValueError(f"folder: expected channels 1, 3 or None, got {channels}")
-        folder = dataset_root(root, "folder")
+        folder = Path(root).expanduser()
         pairs = _find(folder, images, masks)
         table, self.notes = _table(classes, pairs)
         self._first = None if channels else pairs[0].image
@@ -113,34 +113,42 @@ def _find(root: Path, images: str, masks: str) -> list[Pair]:
 
 
 def _without_ending(files: dict[str, Path]) -> dict[str, Path]:
-    return {_MASK.sub("", stem): path for stem, path in files.items()}
+    shortened: dict[str, Path] = {}
+    for stem, path in files.items():
+        other = shortened.setdefault(_MASK.sub("", stem), path)
+        if other != path:
+            raise ValueError(f"folder: {other} and {path.name} are masks of the same image; which one is meant?")
+    return shortened
 
 
 def _table(classes: Classes | None, pairs: list[Pair]) -> tuple[LabelTable, tuple[str, ...]]:
     """Return what the masks hold, and the sentences to say about it."""
     if isinstance(classes, LabelTable):
         return classes, ()
+    if classes is None:
+        return _inferred(_values(pairs))
     if isinstance(classes, (str, os.PathLike)):
-        return read_classes(classes), ()
-    if classes is not None and (not classes or len(set(classes)) < len(classes)):
-        raise ValueError(f"folder: expected one or more different names of classes, got {list(classes)}")
-    names = None if classes is None else tuple(classes)
-    advice = "name what the masks hold in a classes file, such as `void 255` for what does not count"
-    if names is not None and len(names) != 2:
-        return LabelTable(names, {number: number for number in range(len(names))}, advice=advice), ()
-    return _inferred(names, _values(pairs), replace(LabelTable(()), advice=advice))
+        table = read_classes(classes)
+    else:
+        names = tuple(classes)
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"folder: expected one or more different names of classes, got {list(names)}")
+        table = LabelTable(names, {number: number for number in range(len(names))}, advice=_ADVICE)
+    if dict(table.values) == {0: 0, 1: 1} and sorted(_values(pairs)) == [0, 255]:
+        return replace(table, values={0: 0, 255: 1}), (_mapping(255),)
+    return table, ()
 
 
-def _inferred(
-    names: tuple[str, ...] | None, seen: dict[int, Path], table: LabelTable
-) -> tuple[LabelTable, tuple[str, ...]]:
-    """Number the values that masks hold: 0 and another one, or 0, 1, ..., K-1; `names` are None or two."""
-    values = sorted(seen)
-    if len(values) == 2 and values[0] == 0 and values[1] != 1 and (names is None or values[1] == 255):
-        note = f"masks hold 0 and {values[1]}: mapped to 0 and 1"
-        return replace(table, classes=names or ("background", "foreground"), values={0: 0, values[1]: 1}), (note,)
-    if names is not None:
-        return replace(table, classes=names, values={0: 0, 1: 1}), ()
+def _mapping(value: int) -> str:
+    return f"masks hold 0 and {value}: mapped to 0 and 1"
+
+
+def _inferred(seen: dict[int, Path]) -> tuple[LabelTable, tuple[str, ...]]:
+    """Number the values that masks hold: 0 and another one, or 0, 1, ..., K-1."""
+    values, binary = sorted(seen), ("background", "foreground")
+    if len(values) == 2 and values[0] == 0:
+        notes = () if values[1] == 1 else (_mapping(values[1]),)
+        return LabelTable(binary, {0: 0, values[1]: 1}, advice=_ADVICE), notes
     if len(values) > _MOST_CLASSES or values != list(range(len(values))):
         strange = next((value for place, value in enumerate(values) if value != place), values[-1])
         shown = ", ".join(map(str, values[:8])) + (", ..." if len(values) > 8 else "")
@@ -148,9 +156,9 @@ def _inferred(
             f"folder: masks hold {len(values)} values, {shown} ({strange} in {seen[strange].name}), which are not "
             "numbered 0, 1, 2, ... without gaps; say what they mean in a classes file, with a line `name value` each"
         )
-    binary = ("background", "foreground")
-    classes = binary if len(values) == 2 else tuple(f"class {value}" for value in values)
-    return replace(table, classes=classes, values={value: value for value in values}), ()
+    return LabelTable(
+        tuple(f"class {value}" for value in values), {value: value for value in values}, advice=_ADVICE
+    ), ()
 
 
 def _values(pairs: list[Pair]) -> dict[int, Path]:

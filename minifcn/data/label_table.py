@@ -65,8 +65,8 @@ class LabelTable:
         >>> table.look_up(Path("a.png"), np.array([[[64, 0, 128], [0, 0, 0]]])).tolist()
         [[1, 0]]
         """
-        if pixels.ndim == 2 and not self.values:
-            pixels = np.repeat(pixels[:, :, None], 3, axis=2)  # a grey is a colour too
+        if pixels.ndim == 2 and not self.values:  # a grey is a colour too; of one bit, 1 is white
+            pixels = np.repeat(pixels[:, :, None], 3, axis=2) * np.int64(255 if pixels.dtype == np.bool_ else 1)
         if coloured := pixels.ndim == 3:
             table = {int(_PACK @ colour): number for colour, number in self.colours.items()}
             codes = pixels.astype(np.int64) @ _PACK
@@ -74,7 +74,10 @@ class LabelTable:
             table, codes = dict(self.values), pixels.astype(np.int64)
         known = np.array(sorted(table))
         places = np.searchsorted(known, codes).clip(max=len(known) - 1)
-        if (strange := known[places] != codes).any():
+        strange = known[places] != codes
+        if coloured:
+            strange |= (pixels.astype(np.int64) >> 8 != 0).any(axis=2)  # of more than 8 bits, which would spill over
+        if strange.any():
             row, column = np.argwhere(strange)[0].tolist()
             found = pixels[row, column].tolist()
             said = f"colour {tuple(found)}" if coloured else f"label {found}"
@@ -176,7 +179,8 @@ def parse_classes(text: str, where: str = "classes") -> LabelTable:
         table[key] = IGNORE_INDEX if name.lower() in _UNCOUNTED else classes.setdefault(name, len(classes))
     if not classes:
         raise ValueError(f"{where}: names no class; expected one a line: name, name value or name R G B")
-    advice = f"give it a line in {where}, such as `void {'R G B' if kind == 3 else 'value'}` if it does not count"
+    example = {0: "void 255` (all lines then need values)", 1: "void value`", 3: "void R G B`"}[kind or 0]
+    advice = f"give it a line in {where}; if it does not count, `{example}"
     if kind == 3:
         return LabelTable(tuple(classes), colours={(r, g, b): n for (r, g, b), n in table.items()}, advice=advice)
     return LabelTable(tuple(classes), values={value: n for (value,), n in table.items()}, advice=advice)

@@ -99,18 +99,21 @@ def _vgg_cells(root: Root, part: str, download: bool, **options: Any) -> Dataset
 
 
 def _folder(root: Root, part: str, download: bool, **options: Any) -> Dataset:
-    top = dataset_root(root, "folder")
+    if root is None:
+        raise ValueError("folder: which one? Name it with --data FOLDER (in Python: root=...)")
+    top = Path(root).expanduser()
     parts = {name: next(filter(Path.is_dir, (top / _OFFICIAL[name], top / name)), None) for name in _OFFICIAL}
     if not (parts["train"] and parts["validation"]):
         if part == "test" or parts["train"] or parts["validation"]:
             found = ", ".join(path.name for path in parts.values() if path) or "no such folders"
             raise FileNotFoundError(f"folder: {top}: expected train and val, and test to score on; found {found}")
         return split(FolderDataset(top, **options), 0.2, seed=0)[part == "validation"]
-    if parts[part] is None:
+    folder = parts[part]
+    if folder is None:
         raise FileNotFoundError(f"folder: {top} has no {part}; there are train and val")
     train = FolderDataset(parts["train"], **options)
     # One table for all parts: a part that lacks a class would otherwise be numbered differently.
-    return train if part == "train" else FolderDataset(parts[part], **options | {"classes": train.table})
+    return train if part == "train" else FolderDataset(folder, **options | {"classes": train.table})
 
 
 def _digits(root: Root, part: str, download: bool, **options: Any) -> Dataset:
@@ -175,24 +178,27 @@ def open_source(
       validation. The challenge keeps its test labels;
     - bsds500: train, validation and test are the official ones; where the images are not divided, every fourth is for
       validation;
-    - dsb2018: every fifth image of stage1_train is for validation;
+    - dsb2018: every fifth image of stage1_train is for validation; which images come from the same experiment, the
+      files do not say;
     - vgg_cells: the last third is for validation;
     - digits: MNIST's digits scattered over 128 x 128 pixels: 1,000 scenes to train on and 100 to validate on, both of
       official training digits, and 200 of test digits;
     - discs: 64 images to train on, 16 and 64 others to validate and to test on;
     - folder: the subfolders train and val (and test), or a fifth of the images, drawn with seed 0, is for validation.
+    - folder: the subfolders train and val (and test); without them, a fifth of the images, drawn with seed 0, is for
+      validation. Images that belong together, such as frames of one film, need the subfolders.
 
     Where a set is listed by file name, "every fourth" and "last" are by name.
 
     Args:
         name: a key of `SOURCES`.
-        root: folder of the files; by default the data set's own folder in `data_home()`.
+        root: folder of the files; by default the data set's own folder in `data_home()`, which "folder" has not.
         split: "train", "validation" or "test".
         download: fetch what is missing, for all parts; of isbi and mnist.
         options: what the data set's class takes, by name: `target` of dsb2018, `classes` of folder, ...
 
     Raises:
-        ValueError: no such source, split or option, or too few images to hold any out for validation.
+        ValueError: no such source, split or option, no root where one is needed, or too few images to hold any out.
         FileNotFoundError: a file is missing.
 
     >>> open_source("synthetic", split="validation")

@@ -49,6 +49,17 @@ def test_a_classes_file_says_what_values_and_colours_mean(tmp_path):
     assert FolderDataset(tmp_path, str(tmp_path / "colours.txt"))[0][1][3].tolist() == [0] * 10 + [1] * 10
 
 
+def test_a_file_of_two_names_takes_binary_masks_too(tmp_path):
+    write_folder(tmp_path, images=2)
+    (tmp_path / "classes.txt").write_text("ground\ncell\n")
+    dataset = FolderDataset(tmp_path, tmp_path / "classes.txt")
+    assert (dataset.classes, dataset.notes) == (("ground", "cell"), ("masks hold 0 and 255: mapped to 0 and 1",))
+    assert np.unique(dataset[0][1]).tolist() == [0, 1]
+    write_image(tmp_path / "masks" / "0.png", np.ones((16, 20), np.uint8))
+    with pytest.raises(ImageError, match=r"1\.png: label 255 .* 1 = cell; .*`void 255` \(all lines then need values\)"):
+        FolderDataset(tmp_path, tmp_path / "classes.txt")[1]
+
+
 @pytest.mark.parametrize("ending", ["_mask", "_label", "_masks", "_labels"])
 @pytest.mark.parametrize("kind", [".png", ".tif", ".npy"])
 def test_images_and_masks_side_by_side(tmp_path, ending, kind):
@@ -68,6 +79,11 @@ def test_folders_of_other_names(tmp_path):
     for path in (other / "truth").iterdir():
         path.rename(path.with_stem(f"{path.stem}_mask"))
     assert len(FolderDataset(other, masks="truth")) == 5
+    write_image(other / "truth" / "0_label.png", np.zeros((16, 20), np.uint8))
+    with pytest.raises(
+        ValueError, match=r"0_label\.png and 0_mask\.png are masks of the same image; which one is meant"
+    ):
+        FolderDataset(other, masks="truth")
     with pytest.raises(FileNotFoundError, match="holds images, but no masks beside it; expected images/ and masks/"):
         FolderDataset(other)
 
@@ -200,7 +216,8 @@ def test_colours_that_the_classes_file_lacks(tmp_path):
     (tmp_path / "classes.txt").write_text("ground 0 0 0\ncell 255 0 0\n")
     with pytest.raises(
         ImageError,
-        match=r"colour \(9, 9, 9\) at row 0, column 10 is none .*; give it a line in .*classes\.txt, such as `void",
+        match=r"colour \(9, 9, 9\) at row 0, column 10 is none .*; give it a line in .*classes\.txt; "
+        "if it does not count, `void R G B`",
     ):
         FolderDataset(tmp_path, tmp_path / "classes.txt")[0]
 

@@ -56,6 +56,8 @@ def test_values_and_colours_are_looked_up():
     pixels = np.array([[[3, 2, 1], [1, 2, 3], [9, 9, 9]]], np.uint8)
     assert table.look_up(Path("m"), pixels).tolist() == [[1, 0, IGNORE_INDEX]]
     assert table.look_up(Path("m"), np.array([[9]], np.uint8)).tolist() == [[IGNORE_INDEX]]  # a grey is a colour
+    ink = LabelTable(("paper", "ink"), colours={(255, 255, 255): 0, (0, 0, 0): 1})
+    assert ink.look_up(Path("m"), np.array([[True, False]])).tolist() == [[0, 1]]
 
 
 def test_what_is_not_in_the_table_is_named():
@@ -69,3 +71,6 @@ def test_what_is_not_in_the_table_is_named():
     said = "m.png: colour (1, 2, 4) at row 0, column 0 is none of (1, 2, 3) = a; do that"
     with pytest.raises(ImageError, match=f"^{re.escape(said)}$"):
         table.look_up(Path("m.png"), np.array([[[1, 2, 4]]]))
+    with pytest.raises(ImageError, match=r"colour \(0, 257, 257\) at row 0, column 0"):
+        # As one number it would be 1, 2, 1.
+        LabelTable(("a",), colours={(1, 2, 1): 0}).look_up(Path("m.tif"), np.array([[[0, 257, 257]]], np.uint16))

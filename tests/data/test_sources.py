@@ -204,6 +204,11 @@ def test_missing_files_that_nobody_may_fetch(tmp_path, name):
     assert "download" not in str(caught.value)
 
 
+def test_which_folder():
+    with pytest.raises(ValueError, match=r"folder: which one\? Name it with --data FOLDER"):
+        open_source("folder")
+
+
 def test_missing_files_are_not_fetched_unasked(tmp_path):
     for name in ("isbi", "mnist"):
         with pytest.raises(FileNotFoundError, match=f"{name}: .*download=True"):
