@@ -43,9 +43,8 @@ class RandomAffine(Deformation):
     def deform(self, offsets: Offsets, rng: np.random.Generator) -> Offsets:
         """Return A⁻¹ (q - t) for every offset q."""
         inverse = np.linalg.inv(self._matrix(rng)).astype(np.float32)
-        shift = rng.uniform(-self.translate, self.translate, 2).astype(np.float32)
-        rows, columns = offsets[0] - shift[0], offsets[1] - shift[1]
-        return np.stack([row * rows + column * columns for row, column in inverse])
+        shift = rng.uniform(-self.translate, self.translate, (2, 1, 1)).astype(np.float32)
+        return np.einsum("ab,bhw->ahw", inverse, offsets - shift)
 
     def _matrix(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw A, which acts on (row, column)."""
