@@ -5,6 +5,16 @@
 3 pixels, stride 1
 """
 
+from minifcn.audit.facts import NetworkFacts, network_facts, original_options
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
+from minifcn.audit.sizes import sizes_in_words
 
-__all__ = ["AxisField", "ReceptiveField", "receptive_field"]
+__all__ = [
+    "AxisField",
+    "NetworkFacts",
+    "ReceptiveField",
+    "network_facts",
+    "original_options",
+    "receptive_field",
+    "sizes_in_words",
+]

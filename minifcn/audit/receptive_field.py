@@ -30,6 +30,8 @@ from minifcn.tensor import Tensor
 
 #: Where the search for a size ends at which some output pixel is free of the borders.
 _LARGEST = 2048
+#: Where it ends if all output pixels depend on the whole image, and nothing says that the output shifts with it.
+_HOPELESS = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,11 @@ class AxisField:
         return (
             self.period is not None and len(np.unique(np.flatnonzero(self.inside) % self.period[1])) == self.period[1]
         )
+
+    @property
+    def whole(self) -> bool:
+        """Whether every output row depends on the first input row and on the last, and on no shift."""
+        return self.period is None and bool((self.first == 0).all() and (self.last == self.length - 1).all())
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -157,7 +164,7 @@ def receptive_field(network: Module, size: int | Pair | tuple[int, int, int] | N
     """
     if size is not None:
         height, width, channels = _image_shape(network, size)
-        return _traced(network, (height, width, channels))
+        return ReceptiveField(*_traced(network, (height, width, channels), (0, 1)))
     if not isinstance(network, Network):
         raise ValueError(
             f"receptive_field: {type(network).__name__} does not say which sizes it takes; give size=(height, width), "
@@ -167,16 +174,24 @@ def receptive_field(network: Module, size: int | Pair | tuple[int, int, int] | N
 
 
 def _searched(network: Network) -> ReceptiveField:
-    """At twice the size, until it is large enough."""
-    length = _legal_size(network, 1)
-    if length is None:
+    """Along each axis, on strips that are as narrow as the network allows."""
+    width = _legal_size(network, 1)
+    if width is None:
         raise ValueError(f"receptive_field: {type(network).__name__} takes no size up to {_LARGEST}")
+    rows = _long_enough(network, width, 0)
+    return ReceptiveField(rows, _long_enough(network, width, 1))
+
+
+def _long_enough(network: Network, width: int, axis: int) -> AxisField:
+    """Along one axis, at twice the length until that is enough, or hopeless, or the largest."""
+    length = width
     while True:
-        field = _traced(network, (length, length, network.in_channels))
-        larger = _legal_size(network, 2 * length)
-        if field.complete or larger is None:
+        sides = (length, width) if axis == 0 else (width, length)
+        (field,) = _traced(network, (*sides, network.in_channels), (axis,))
+        longer = _legal_size(network, 2 * length)
+        if field.complete or longer is None or (length >= _HOPELESS and field.whole):
             return field
-        length = larger
+        length = longer
 
 
 def _legal_size(network: Network, least: int) -> int | None:
@@ -193,8 +208,8 @@ def _image_shape(network: Module, size: int | Pair | tuple[int, int, int]) -> tu
     return height, width, channels
 
 
-def _traced(network: Module, shape: tuple[int, int, int]) -> ReceptiveField:
-    """Record the network's operations on one blank image, and carry both spans through them."""
+def _traced(network: Module, shape: tuple[int, int, int], axes: tuple[int, ...]) -> list[AxisField]:
+    """Record the network's operations on one blank image, and carry the spans along ``axes`` through them."""
     dtype = next((parameter.dtype for parameter in network.parameters()), np.dtype(np.float32))
     image = Tensor(np.zeros((1, *shape), dtype), requires_grad=True)
     with _evaluating(network), enable_grad(), np.errstate(all="ignore"):  # weights may hold anything
@@ -203,7 +218,7 @@ def _traced(network: Module, shape: tuple[int, int, int]) -> ReceptiveField:
         raise ValueError(f"receptive_field: the network must return one Tensor, not a {type(output).__name__}")
     graph = applications(output)
     fields = []
-    for axis in (0, 1):
+    for axis in axes:
         length = shape[axis]
         rows = np.arange(length).reshape((1, length, 1, 1) if axis == 0 else (1, 1, length, 1))
         spans: dict[Node, Span] = {image: Span(rows, rows, Shift(axis + 1, 1, 1))}
@@ -214,7 +229,7 @@ def _traced(network: Module, shape: tuple[int, int, int]) -> ReceptiveField:
         if graph[-1].operation not in spans:
             raise ValueError("receptive_field: the output does not depend on the image by any recorded operation")
         fields.append(_axis_field(spans[graph[-1].operation], output.shape, axis, length))
-    return ReceptiveField(*fields)
+    return fields
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The command line: ``minifcn train | predict | evaluate | warmup | bench | info``."""
+"""The command line: ``minifcn train | predict | evaluate | models | warmup | bench | info``."""
 
 from minifcn.cli.app import main
 

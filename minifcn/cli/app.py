@@ -12,6 +12,7 @@ from minifcn._version import __version__
 from minifcn.cli.bench import bench
 from minifcn.cli.evaluate import evaluate
 from minifcn.cli.info import info
+from minifcn.cli.models import models
 from minifcn.cli.predict import predict
 from minifcn.cli.train import train
 from minifcn.cli.warmup import warmup
@@ -29,7 +30,7 @@ def _show_version(asked: bool) -> None:
 
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (train, predict, evaluate, warmup, bench, info):
+for command in (train, predict, evaluate, models, warmup, bench, info):
     app.command()(command)
 
 

@@ -19,6 +19,10 @@ class Network(Module):
 
     #: Options that make a network of the same geometry with few channels: quick to build, to trace and to test.
     narrow: ClassVar[Mapping[str, Any]] = {}
+    #: Who published it: authors and year.
+    source: ClassVar[str] = ""
+    #: Options of the published network.
+    original: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 2}
 
     in_channels: int
     classes: int

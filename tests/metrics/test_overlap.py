@@ -23,6 +23,19 @@ def test_dice_and_jaccard_obey_the_lectures_inequalities(pair):
         assert (d == 0) == (j == 0) == (not (a & b).any())
 
 
+@given(masks.filter(lambda pair: pair[0].any() and not pair[0].all()), st.data())
+@settings(deadline=None)
+def test_dice_and_jaccard_grow_with_what_is_found_and_fall_with_what_is_not_there(pair, data):
+    truth, prediction = pair
+    for measure in (dice, jaccard):
+        before = measure(truth, prediction)
+        for wanted in (True, False):
+            pixel = data.draw(st.sampled_from([tuple(p) for p in np.argwhere(truth == wanted).tolist()]))
+            more = prediction.copy()
+            more[pixel] = True
+            assert measure(truth, more) >= before if wanted else measure(truth, more) <= before
+
+
 @pytest.mark.parametrize("measure", [dice, jaccard])
 def test_two_empty_sets_follow_the_stated_policy(measure):
     nothing = np.zeros((2, 3), bool)
@@ -76,6 +89,26 @@ def test_scores_are_those_of_the_classes_as_sets(pair):
     assert scores.pixel_accuracy == pytest.approx(np.mean(truth == prediction))
     assert scores.pixel_error == pytest.approx(np.mean(truth != prediction))
     assert scores.frequency_weighted_iou == pytest.approx(np.nansum(scores.iou * scores.matrix.sum(axis=1)) / 20)
+
+
+voc_labels = hnp.arrays(np.uint8, (3, 2, 3, 4), elements=st.sampled_from([0, 1, 2, 5, 20, 255]))
+
+
+@given(voc_labels)
+def test_mean_iou_is_that_of_voc(images):
+    """One confusion matrix over all images, void dropped, the mean over classes present; here pixel by pixel."""
+    scores = ConfusionMatrix(classes=21, ignore_index=255)
+    common, true, predicted = [0] * 21, [0] * 21, [0] * 21
+    for truth, prediction in images:
+        prediction = np.minimum(prediction, 20)  # networks do not predict void
+        scores.update(truth, prediction)
+        for t, p in zip(truth.ravel().tolist(), prediction.ravel().tolist(), strict=True):
+            if t != 255:
+                common[t] += t == p
+                true[t] += 1
+                predicted[p] += 1
+    ratios = [c / (t + p - c) for c, t, p in zip(common, true, predicted, strict=True) if t + p > 0]
+    assert scores.mean_iou == pytest.approx(np.mean(ratios) if ratios else np.nan, nan_ok=True)
 
 
 def test_scores_worked_out_by_hand():

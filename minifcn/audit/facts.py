@@ -1,0 +1,76 @@
+"""What can be said about a network without training it: its published form counted, traced and asked."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from minifcn.audit.receptive_field import AxisField, receptive_field
+from minifcn.audit.sizes import sizes_in_words
+from minifcn.models.network import Network
+from minifcn.nn.init import skipped
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """Figures of a network as it was published.
+
+    Attributes:
+        options: that make it.
+        parameters: how many numbers it learns.
+        field: its receptive fields along rows; None where they could not be followed.
+        note: why they could not, or that they are those of the network made for whole images.
+        sizes: the legal heights and widths, in words.
+        example: a legal height, and that of its output; (0, 0) where there is none up to 1024.
+    """
+
+    options: Mapping[str, Any]
+    parameters: int
+    field: AxisField | None
+    note: str
+    sizes: str
+    example: tuple[int, int]
+
+
+def network_facts(network: type[Network]) -> NetworkFacts:
+    """Of a class of networks: parameters at its full width, the rest with few channels (see `Network.narrow`).
+
+    >>> from minifcn.models import UNet
+    >>> facts = network_facts(UNet)
+    >>> facts.parameters, str(facts.field), facts.sizes
+    (31030658, '188 or 204 pixels, stride 16', '16 k + 12 from 188')
+    """
+    options = original_options(network)
+    with skipped():
+        parameters = sum(parameter.size for parameter in network(**options).parameters())
+    narrow = network(**{**options, **network.narrow})
+    field, note = _field(narrow)
+    example = next((n for n in range(1, 1025) if narrow.output_length(n)), 0)
+    return NetworkFacts(
+        options=options,
+        parameters=parameters,
+        field=field,
+        note=note,
+        sizes=sizes_in_words(narrow.output_length),
+        example=(example, narrow.output_length(example) if example else 0),
+    )
+
+
+def original_options(network: type[Network]) -> dict[str, Any]:
+    """Options of the published network; what its class leaves out and has to be said comes from `Network`."""
+    known = inspect.signature(network).parameters
+    return {name: value for name, value in Network.original.items() if name in known} | dict(network.original)
+
+
+def _field(network: Network) -> tuple[AxisField | None, str]:
+    """Of the network, or, if it only takes windows, of the one that answers every pixel of an image."""
+    try:
+        field = receptive_field(network).rows
+        whole = network if field.complete else network.for_images()
+        if whole is network:
+            return field, "" if field.complete else "no output pixel is surely free of the borders"
+        return receptive_field(whole).rows, "of the network made for whole images"
+    except (NotImplementedError, ValueError) as error:
+        return None, str(error)
