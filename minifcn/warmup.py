@@ -81,6 +81,7 @@ def _train(network: models.Network) -> None:
 
 def _predict(network: models.Network) -> None:
     """What `minifcn.predict` does with a batch; and the network as it is, for whoever evaluates it by hand."""
+    network = network.for_images()
     images = _images(network)
     with no_grad():
         for model in (network.fold_batch_norm(), network.eval()):

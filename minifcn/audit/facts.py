@@ -61,7 +61,7 @@ def network_facts(network: type[Network]) -> NetworkFacts:
 def original_options(network: type[Network]) -> dict[str, Any]:
     """Options of the published network; what its class leaves out and has to be said comes from `Network`."""
     known = inspect.signature(network).parameters
-    return {name: value for name, value in Network.original.items() if name in known} | dict(network.original)
+    return {name: value for name, value in Network.published.items() if name in known} | dict(network.published)
 
 
 def _field(network: Network) -> tuple[AxisField | None, str]:

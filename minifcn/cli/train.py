@@ -36,6 +36,10 @@ def train(
     model_option: Annotated[
         list[str] | None, option("--model-option", "-o", help="An option of the network, such as maps=16; repeatable.")
     ] = None,
+    pretrained: Annotated[
+        Path | None,
+        option(help="Weights for the encoder of fcn* or unet-backbone: torchvision's, safetensors or pth."),
+    ] = None,
     out: Annotated[Path | None, option(help="Folder of the run (default: runs/DATASET).")] = None,
     steps: Annotated[int | None, option(min=1, help="Number of optimiser steps (default: the dataset's).")] = None,
     minutes: Annotated[
@@ -91,6 +95,7 @@ def train(
         data_options["classes"] = str(classes.resolve())
     changes: dict[str, Any] = {
         "data": None if data is None else str(data.resolve()), "data_options": data_options or None, "model": model,
+        "pretrained": None if pretrained is None else str(pretrained.resolve()),
         "steps": steps, "batch": batch, "crop": crop, "seed": seed, "lr": lr, "loss": loss, "balance": balance,
         "border_weight": border_weight, "elastic": elastic, "optimizer": optimizer, "momentum": momentum,
         "validate_every": validate_every,
@@ -216,6 +221,7 @@ def _check_unchanged(
 def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> None:
     """Refuse what cannot be trained on, and say what is odd, before the first step."""
     from minifcn.data import check
+    from minifcn.io import read_weights
     from minifcn.nn import init
     from minifcn.training.build import build_model
     from minifcn.training.objective import objective
@@ -223,6 +229,8 @@ def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> N
     objective(config.loss)  # an unknown name is an error before anything is read
     with init.skipped():  # it is only looked at
         network = build_model(config, train_set.channels, train_set.num_classes)
+    if config.pretrained:
+        network.load_pretrained(read_weights(config.pretrained))
     crop = (config.crop, config.crop) if config.crop else None
     report = check(train_set, network.size_error, crop, samples=200)
     for line in str(report).splitlines():

@@ -11,7 +11,6 @@ from minifcn.data.camvid import CamVid
 from minifcn.data.dataset import Cached, Dataset, split
 from minifcn.data.digit_scenes import DigitScenes
 from minifcn.data.discs import TwoDiscs
-from minifcn.data.download import dataset_root
 from minifcn.data.dsb import DSB2018
 from minifcn.data.folder import FolderDataset
 from minifcn.data.isbi import ISBI2012

@@ -33,7 +33,7 @@ class WeightsError(ValueError):
 def read_weights(path: str | Path) -> dict[str, NDArray]:
     """Arrays by name, as the file has them: in PyTorch's names and layouts, if PyTorch wrote it.
 
-    float16 and bfloat16 become float32. ``minifcn.models.BackboneUNet.load_backbone`` takes the result; `from_torch`
+    float16 and bfloat16 become float32. ``minifcn.models.BackboneUNet.load_pretrained`` takes the result; `from_torch`
     converts it to minifcn's layouts.
 
     Args:

@@ -31,6 +31,7 @@ class _Ciresan(PatchClassifier):
     """
 
     narrow: ClassVar[Mapping[str, Any]] = {"maps": 1, "hidden": 2}
+    source: ClassVar[str] = "Ciresan et al. 2012"
 
     #: Sides of the kernels; rows and columns of the map that the last pooling leaves; the name in the registry.
     _kernels: ClassVar[Sequence[int]]

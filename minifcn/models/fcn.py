@@ -46,6 +46,8 @@ class _FCN(Network):
     """
 
     narrow: ClassVar[Mapping[str, Any]] = {"base": 1, "hidden": 1}
+    source: ClassVar[str] = "Long, Shelhamer & Darrell 2015"
+    published: ClassVar[Mapping[str, Any]] = {"in_channels": 3, "classes": 21}
 
     #: From coarse to fine.
     _skips: ClassVar[tuple[_Skip, ...]] = ()
@@ -107,7 +109,7 @@ class _FCN(Network):
         """As many output rows as input rows, however few."""
         return max(length, 0)
 
-    def load_vgg16(self, weights: Mapping[str, np.ndarray]) -> None:
+    def load_pretrained(self, weights: Mapping[str, np.ndarray]) -> None:
         """Start from a VGG16 that was trained to classify images, by torchvision's names and in PyTorch's layout.
 
         ``features.0.weight`` (64, 3, 3, 3) goes into conv1_1, and so on; ``classifier.0.weight`` (4096, 25088) becomes

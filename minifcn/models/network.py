@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
+
 from minifcn.functional.arguments import TensorLike, as_image, layout_hint
 from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
 from minifcn.tensor import Tensor
+
+_FURTHEST = 4096  # pixels to the next legal size: beyond any network's total stride
 
 
 class Network(Module):
@@ -22,7 +26,7 @@ class Network(Module):
     #: Who published it: authors and year.
     source: ClassVar[str] = ""
     #: Options of the published network.
-    original: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 2}
+    published: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 2}
 
     in_channels: int
     classes: int
@@ -33,6 +37,20 @@ class Network(Module):
         Its parameters are this network's, or copies of them.
         """
         return self
+
+    def load_pretrained(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Start the encoder from a classification network's weights, in torchvision's names and PyTorch's layouts.
+
+        Args:
+            weights: what `minifcn.io.read_weights` reads.
+
+        Raises:
+            ValueError: this network is built on no such network, or the weights are another's.
+        """
+        raise ValueError(
+            f"{self._name()}: has no classification network as its encoder, so there is nothing to load; "
+            "fcn32s, fcn16s, fcn8s and unet-backbone have one"
+        )
 
     def output_length(self, length: int) -> int:
         """How many output rows (or columns) ``length`` input rows give; 0 if that many are not legal."""
@@ -56,13 +74,17 @@ class Network(Module):
     def legal_size(self, length: int) -> int:
         """The smallest legal height (or width) that is at least ``length``: what to pad to.
 
+        Raises:
+            ValueError: there is none near.
+
         >>> from minifcn.models import UNet
         >>> UNet(1, 2, base=1).legal_size(1000), UNet(1, 2, base=1, padding="valid").legal_size(571)
         (1008, 572)
         """
-        while not self.output_length(length):
-            length += 1
-        return length
+        for legal in range(length, length + _FURTHEST):
+            if self.output_length(legal):
+                return legal
+        raise ValueError(f"{self._name()}: no legal size from {length} to {length + _FURTHEST}")
 
     def size_error(self, height: int, width: int, batch: int = 1) -> str | None:
         """What is wrong with an input of this size, and what to do about it; None if it is legal.

@@ -41,6 +41,8 @@ class PangCNN(Network):
     """
 
     narrow: ClassVar[Mapping[str, Any]] = {"maps": 1}
+    source: ClassVar[str] = "Pang et al. 2010"
+    published: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 1}
 
     def __init__(
         self,

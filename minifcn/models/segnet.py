@@ -84,6 +84,8 @@ class SegNet(_Unpooling):
     """
 
     narrow: ClassVar[Mapping[str, Any]] = {"base": 1}
+    source: ClassVar[str] = "Badrinarayanan, Kendall & Cipolla 2015"
+    published: ClassVar[Mapping[str, Any]] = {"in_channels": 3, "classes": 11}
 
     def __init__(self, in_channels: int, classes: int, base: int = 64):
         self._check(in_channels=in_channels, classes=classes, base=base)
@@ -115,6 +117,8 @@ class SegNetBasic(_Unpooling):
     """
 
     narrow: ClassVar[Mapping[str, Any]] = {"width": 1}
+    source: ClassVar[str] = "Badrinarayanan, Kendall & Cipolla 2015"
+    published: ClassVar[Mapping[str, Any]] = {"in_channels": 3, "classes": 11}
 
     def __init__(self, in_channels: int, classes: int, width: int = 64):
         self._check(in_channels=in_channels, classes=classes, width=width)

@@ -73,7 +73,7 @@ class UNet(Network):
 
     narrow: ClassVar[Mapping[str, Any]] = {"base": 1}
     source: ClassVar[str] = "Ronneberger, Fischer & Brox 2015"
-    original: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 2, "padding": "valid", "dropout": 0.5}
+    published: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 2, "padding": "valid", "dropout": 0.5}
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class UNet(Network):
         >>> sum(parameter.size for parameter in net.parameters()), net.output_size(572, 572)
         (31030658, (388, 388))
         """
-        return cls(in_channels, classes, base=64, depth=4, padding="valid", dropout=0.5)
+        return cls(**{**cls.published, "in_channels": in_channels, "classes": classes})
 
     def forward(self, images: TensorLike) -> Tensor:
         """Logits of images (N, H, W, in_channels).

@@ -57,6 +57,8 @@ class BackboneUNet(Network):
     """
 
     narrow: ClassVar[Mapping[str, Any]] = {"base": 1}
+    source: ClassVar[str] = 'the lecture, "U-Net improvements"'
+    published: ClassVar[Mapping[str, Any]] = {"in_channels": 3, "classes": 2}
     _frozen = False
 
     def __init__(
@@ -106,7 +108,7 @@ class BackboneUNet(Network):
         """``length``, if it is a positive multiple of the encoder's last stride; otherwise 0."""
         return length if length > 0 and length % self.encoder.strides[-1] == 0 else 0
 
-    def load_backbone(self, weights: Mapping[str, NDArray]) -> None:
+    def load_pretrained(self, weights: Mapping[str, NDArray]) -> None:
         """Start the encoder from weights that were trained elsewhere; the decoder stays as it is.
 
         Such weights expect images normalised as in their training: for ImageNet's, colours in [0, 1] minus

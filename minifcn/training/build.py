@@ -32,8 +32,15 @@ from minifcn.training.objective import balanced, objective
 _MOST_CACHED = 2**30
 
 
+#: Mean and standard deviation of ImageNet's colours, as torchvision's networks were trained with.
+_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
 def complete(config: TrainConfig, train: Dataset) -> TrainConfig:
     """The configuration with what the training set decides filled in: statistics of images and weights of classes."""
+    if config.pretrained and not config.mean:
+        mean, std = (_per_channel(colours, train.channels) for colours in _IMAGENET)
+        config = config.changed(normalise="dataset", mean=mean, std=std)
     if not config.mean:
         mean, std = statistics(train)
         config = config.changed(mean=mean, std=std)
@@ -41,6 +48,11 @@ def complete(config: TrainConfig, train: Dataset) -> TrainConfig:
         weights = balanced(class_fractions(train)) if config.balance == "inverse" else median_frequency_weights(train)
         config = config.changed(class_weights=tuple(weights))
     return config
+
+
+def _per_channel(colours: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """What is known of red, green and blue, for channels that may be others: then their mean."""
+    return colours if channels == len(colours) else (round(sum(colours) / len(colours), 6),) * channels
 
 
 def build_model(config: TrainConfig, channels: int, classes: int) -> models.Network:

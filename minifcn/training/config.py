@@ -29,6 +29,8 @@ class TrainConfig:
         data_options: the dataset's options, such as ``{"target": "border"}``.
         model: a name in `minifcn.models.REGISTRY`.
         options: the model's options, such as ``{"base": 16, "depth": 4}``.
+        pretrained: a file of a classification network's weights that the encoder starts from, for
+            `minifcn.io.read_weights`; images are then normalised as ImageNet's were.
         loss: what is minimised, as `minifcn.training.objective` reads it: "cross_entropy + 0.5*dice".
         balance: what is done for rare classes. "none"; "inverse", classes weigh 1 / frequency in the cross-entropy, so
             that all of them weigh the same in all; "median", they weigh as in SegNet (see
@@ -59,6 +61,7 @@ class TrainConfig:
     data_options: dict[str, Any] = field(default_factory=dict)
     model: str = "unet"
     options: dict[str, Any] = field(default_factory=dict)
+    pretrained: str | None = None
     loss: str = "cross_entropy"
     balance: Literal["none", "inverse", "median", "crops", "windows"] = "none"
     class_weights: tuple[float, ...] = ()

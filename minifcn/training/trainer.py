@@ -13,6 +13,7 @@ import numpy as np
 
 from minifcn import optim, random
 from minifcn.data import Dataset, Target
+from minifcn.io import read_weights
 from minifcn.settings import get_num_threads
 from minifcn.tensor import Tensor
 from minifcn.training import figures
@@ -79,6 +80,8 @@ class Trainer:
             if not (self.run.folder / "preview.png").exists():  # killed between the last step and the drawing
                 self.draw()
             return True
+        if config.pretrained and self.step_number == 0:  # later on, weights come from the checkpoint
+            self.model.load_pretrained(read_weights(config.pretrained))
         self.reporter.begin(self.step_number, config.steps)
         saved = drawn = tick = time.monotonic()
         with _StopRequest(self.reporter) as stop:

@@ -163,7 +163,7 @@ def test_vgg16_gives_what_it_gave():
         fan_in = parameter[0].numel()
         parameter.data = torch.randn_like(parameter) * (0.1 if parameter.ndim == 1 else (2 / fan_in) ** 0.5)
     net = FCN8s(3, 2, base=2, hidden=6).eval()
-    net.load_vgg16({**weights_of(twin), "classifier.6.weight": np.zeros((1000, 6))})
+    net.load_pretrained({**weights_of(twin), "classifier.6.weight": np.zeros((1000, 6))})
     net, twin = net.astype(np.float64), twin.double()
     net.conv1_1.padding = (1, 1)
     images = np.random.default_rng(0).standard_normal((1, 224, 224, 3))
@@ -183,7 +183,7 @@ def test_vgg16_that_does_not_fit():
     del weights["features.28.bias"]
     weights["classifier.0.weight"] = np.zeros((6, 100))
     with pytest.raises(ValueError, match="not the weights of torchvision's vgg16") as error:
-        net.load_vgg16(weights)
+        net.load_pretrained(weights)
     assert str(error.value).split("\n")[1:] == [
         "  missing: features.28.bias (16,), for conv5_3",
         "  wrong shape: classifier.0.weight is (6, 100), but fc6 takes (6, 784)",

@@ -64,7 +64,7 @@ def test_folding_keeps_the_outputs():
 def test_weights_go_into_the_encoder_alone():
     net, other = tiny(), tiny(in_channels=3)
     decoder = net.decoder.state_dict()
-    net.load_backbone({name: to_torch_layout(array) for name, array in other.encoder.state_dict().items()})
+    net.load_pretrained({name: to_torch_layout(array) for name, array in other.encoder.state_dict().items()})
     ours, theirs = net.encoder.state_dict(), other.encoder.state_dict()
     np.testing.assert_array_equal(ours["layer4.1.conv2.weight"], theirs["layer4.1.conv2.weight"])
     np.testing.assert_allclose(ours["conv1.weight"][:, :, 0], theirs["conv1.weight"].sum(axis=2), rtol=1e-6)
@@ -75,7 +75,7 @@ def test_weights_go_into_the_encoder_alone():
 def test_weights_of_another_backbone_are_refused():
     state = {name: to_torch_layout(array) for name, array in tiny("resnet34").encoder.state_dict().items()}
     with pytest.raises(ValueError, match=r"does not fit into ResNet\n  unexpected: layer1\.2\.conv1\.weight"):
-        tiny("resnet18").load_backbone(state)
+        tiny("resnet18").load_pretrained(state)
 
 
 def test_a_frozen_backbone_stays_what_it_is():
