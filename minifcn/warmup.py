@@ -22,7 +22,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"base": 16, "depth": 1, "norm": "batch", "up": "bilinear", "down": "stride"},
     ]
 }
-LOSSES = ("cross_entropy", "dice")
+LOSSES = ("cross_entropy", "dice", "bce", "jaccard")
 _SIDE = 64  # of the images: large enough for the algorithms that large images get
 
 

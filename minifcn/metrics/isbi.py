@@ -1,4 +1,4 @@
-"""The scores of the ISBI 2012 membrane challenge: V_Rand, V_Info, Rand error and pixel error of probability maps.
+"""The scores of the ISBI 2012 membrane challenge, of probability maps: V_Rand, V_Info; Rand, pixel and warping error.
 
 A map is cut at t = 0, 0.1, ... 1 (interior where probability > t); borders are thinned to one pixel, because the width
 of a drawn membrane says nothing about the cells on either side; each slice is scored, the scores of a threshold are
@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minifcn.metrics.partitions import Score, information_score, rand_score
+from minifcn.metrics.warping import warping_error
 
 # k/10 and not k*0.1: 3 * 0.1 > 0.3, and a map of exact tenths would be cut on the wrong side.
 THRESHOLDS = tuple(k / 10 for k in range(11))
@@ -34,6 +35,7 @@ class IsbiScores(NamedTuple):
     rand_error: float
     pixel_error: float
     misclassified: float
+    warping_error: float
 
 
 def isbi_scores(
@@ -48,8 +50,8 @@ def isbi_scores(
     >>> scores = isbi_scores(truth, truth * 0.75)
     >>> scores.v_rand
     Score(f=1.0, precision=1.0, recall=1.0, threshold=0.0)
-    >>> scores.v_info.f, scores.rand_error, scores.pixel_error, scores.misclassified
-    (1.0, 0.0, 0.0, 0.0)
+    >>> scores.v_info.f, scores.rand_error, scores.pixel_error, scores.misclassified, scores.warping_error
+    (1.0, 0.0, 0.0, 0.0, 0.0)
     """
     truth, probability = _as_stacks("isbi_scores", truth, probability)
     rand, info = _best_scores(truth, probability, thresholds, thin, (rand_score, information_score))
@@ -59,6 +61,7 @@ def isbi_scores(
         rand_error=1.0 - rand.f,
         pixel_error=1.0 - _best_pixel_f(truth, probability, thresholds),
         misclassified=_least_misclassified(truth, probability, thresholds),
+        warping_error=min(warping_error(truth, probability > cut) for cut in _as_cuts(thresholds)),
     )
 
 

@@ -53,6 +53,7 @@ class Evaluation:
                 "v_rand": self.isbi.v_rand.f,
                 "v_info": self.isbi.v_info.f,
                 "pixel_error_best_threshold": self.isbi.misclassified,
+                "warping_error": self.isbi.warping_error,
             }
         return scores
 

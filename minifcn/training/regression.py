@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minifcn.data import Dataset, spread
+from minifcn.metrics import counting_scores
 from minifcn.predict import Predictor
 from minifcn.training.batches import batches
 
@@ -42,11 +43,11 @@ class ValueEvaluation:
 
     def scalars(self) -> dict[str, float]:
         """Every score by name, for tables and files."""
-        error = self.predicted_counts - self.counts
+        scores = counting_scores(self.counts, self.predicted_counts)
         return {
             "mse": self.mse,
-            "count_mae": float(np.abs(error).mean()),
-            "count_rmse": float(np.sqrt((error**2).mean())),
+            "count_mae": scores.mae,
+            "count_rmse": scores.rmse,
             "mean_count": float(self.counts.mean()),
         }
 
@@ -76,6 +77,7 @@ def evaluate_values(
     return ValueEvaluation(np.array(counts), np.array(predicted_counts), mse, seconds_an_image)
 
 
-def mean_count(dataset: Dataset) -> float:
-    """The mean number of objects an image: what predicts best if one does not look."""
-    return float(np.mean([dataset[i][1].sum(dtype=np.float64) for i in range(len(dataset))])) / dataset.scale  # type: ignore[union-attr]
+def true_counts(dataset: Dataset) -> NDArray[np.float64]:
+    """(n,) objects in each image, by the labels."""
+    totals = [label.sum(dtype=np.float64) for _, label in dataset]  # type: ignore[union-attr]  # values have no weights
+    return np.array(totals) / dataset.scale
