@@ -22,7 +22,7 @@ class Network(Module):
     #: Who published it: authors and year.
     source: ClassVar[str] = ""
     #: Options of the published network.
-    original: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 2}
+    published: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 2}
 
     in_channels: int
     classes: int

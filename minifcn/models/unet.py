@@ -67,7 +67,7 @@ class UNet(Network):
 
     narrow: ClassVar[Mapping[str, Any]] = {"base": 1}
     source: ClassVar[str] = "Ronneberger, Fischer & Brox 2015"
-    original: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 2, "padding": "valid", "dropout": 0.5}
+    published: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 2, "padding": "valid", "dropout": 0.5}
 
     def __init__(
         self,
