@@ -5,7 +5,7 @@
 3 pixels, stride 1
 """
 
-from minifcn.audit.facts import NetworkFacts, network_facts, original_options
+from minifcn.audit.facts import NetworkFacts, network_facts, published_options
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
 from minifcn.audit.sizes import sizes_in_words
 
@@ -14,7 +14,7 @@ __all__ = [
     "NetworkFacts",
     "ReceptiveField",
     "network_facts",
-    "original_options",
+    "published_options",
     "receptive_field",
     "sizes_in_words",
 ]

@@ -42,7 +42,7 @@ def network_facts(network: type[Network]) -> NetworkFacts:
     >>> facts.parameters, str(facts.field), facts.sizes
     (31030658, '188 or 204 pixels, stride 16', '16 k + 12 from 188')
     """
-    options = original_options(network)
+    options = published_options(network)
     with skipped():
         parameters = sum(parameter.size for parameter in network(**options).parameters())
     narrow = network(**{**options, **network.narrow})
@@ -58,7 +58,7 @@ def network_facts(network: type[Network]) -> NetworkFacts:
     )
 
 
-def original_options(network: type[Network]) -> dict[str, Any]:
+def published_options(network: type[Network]) -> dict[str, Any]:
     """Options of the published network; what its class leaves out and has to be said comes from `Network`."""
     known = inspect.signature(network).parameters
     return {name: value for name, value in Network.published.items() if name in known} | dict(network.published)

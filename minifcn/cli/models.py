@@ -140,12 +140,12 @@ def _documented(network: type[Network]) -> tuple[str, dict[str, str]]:
 
     >>> from minifcn.models import UNet
     >>> text, arguments = _documented(UNet)
-    >>> text.split(":")[0], arguments["classes"][:23]
+    >>> text.split(":")[0], arguments["classes"][:22]
     ('Encoder, mirrored decoder, and skip connections between them', 'channels of the output')
     """
     documentation = inspect.getdoc(network) or ""
     text = re.split(r"^(?:Args:|Raises:|>>> )", documentation, maxsplit=1, flags=re.MULTILINE)[0].strip()
-    section = re.search(r"^Args:\n((?:(?:    .*)?\n?)*)", documentation, flags=re.MULTILINE)
+    section = re.search(r"^Args:\n((?:    .*\n|\n)*)", f"{documentation}\n", flags=re.MULTILINE)
     described = re.split(r"^    (\w+): ", section[1], flags=re.MULTILINE)[1:] if section else []
     return text, {
         option: " ".join(words.split()) for option, words in zip(described[::2], described[1::2], strict=True)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from minifcn import nn
-from minifcn.audit import original_options
+from minifcn.audit import published_options
 from minifcn.cli import main
 from minifcn.models import REGISTRY, Network
 
@@ -43,7 +43,7 @@ class Plain(Network):
 class Windows(Network):
     """Classifies windows of 7 pixels."""
 
-    original = {"in_channels": 3, "classes": 2}
+    published = {"in_channels": 3, "classes": 2}
     source = "Nobody 2000"
 
     def __init__(self, in_channels, classes, side=7):
@@ -153,5 +153,5 @@ def test_a_terminal_that_waits_is_told_what_for(monkeypatch, capsys, patience, t
 
 
 def test_what_a_class_leaves_out_is_filled_in():
-    assert original_options(Plain) == {"in_channels": 1, "classes": 2}
-    assert original_options(Windows) == {"in_channels": 3, "classes": 2}
+    assert published_options(Plain) == {"in_channels": 1, "classes": 2}
+    assert published_options(Windows) == {"in_channels": 3, "classes": 2}
