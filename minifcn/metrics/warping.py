@@ -20,7 +20,9 @@ depend on the order: here it is first in, first out, beginning row by row, so re
 
 from __future__ import annotations
 
-import numba
+import functools
+from collections.abc import Callable
+
 import numpy as np
 
 #: The eight neighbours in a circle, (row, column), from the right and up.
@@ -105,7 +107,7 @@ def _warped(truth: np.ndarray, proposal: np.ndarray, mask: np.ndarray | None) ->
         allowed &= mask
     state, todo = _framed(truth), _framed(allowed)
     steps = np.array([row * state.shape[1] + column for row, column in _NEIGHBOURS])
-    _flip_simple_points(state.reshape(-1), todo.reshape(-1), steps, _SIMPLE)
+    _compiled()(state.reshape(-1), todo.reshape(-1), steps, _SIMPLE)
     return state[1:-1, 1:-1].copy()
 
 
@@ -117,7 +119,14 @@ def _framed(binary: np.ndarray) -> np.ndarray:
     return framed
 
 
-@numba.njit(cache=True)
+@functools.cache
+def _compiled() -> Callable[..., None]:
+    """The loop below as machine code; Numba's compiler is only loaded when it is asked for."""
+    import numba
+
+    return numba.njit(cache=True)(_flip_simple_points)
+
+
 def _flip_simple_points(state, todo, steps, simple):  # type: ignore[no-untyped-def]  # compiled
     """Flip pixels of ``state`` that are ``todo`` while some are simple; each is flipped once at most.
 

@@ -141,7 +141,7 @@ def test_json_says_the_same(invoke):
 def test_an_unknown_name_is_one_line(invoke):
     code, output, errors = invoke("plane")
     assert (code, output) == (2, "")
-    assert errors.startswith("minifcn: error: unknown model 'plane'; did you mean 'plain'? Models: unet, ")
+    assert errors.startswith("minifcn: error: unknown model 'plane'; did you mean 'plain'? Models: pang, ")
 
 
 @pytest.mark.parametrize(("patience", "told"), [(0.0, True), (60.0, False)])

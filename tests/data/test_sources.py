@@ -54,7 +54,7 @@ def test_mnist_validates_on_official_training_digits(tmp_path):
 def test_which_part_is_scored():
     scored = {name: source.scored for name, source in SOURCES.items()}
     tested = {name for name, part in scored.items() if part == "test"}
-    assert tested == {"synthetic", "mnist"}
+    assert tested == {"synthetic", "mnist", "digits", "discs"}
     assert {"isbi", "camvid", "voc2012", "bsds500", "dsb2018", "vgg_cells", "folder"} <= scored.keys() - tested
 
 

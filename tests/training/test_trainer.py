@@ -254,7 +254,7 @@ def test_another_number_of_threads_is_said_when_resuming(tmp_path: Path, dataset
 
 
 def test_what_the_training_set_decides_is_filled_in_and_written_down(tmp_path: Path, dataset: ArrayDataset) -> None:
-    options = {"balance": True, "normalise": "dataset", "mean": (), "std": ()}
+    options = {"balance": "inverse", "normalise": "dataset", "mean": (), "std": ()}
     completed = trainer(tmp_path / "run", dataset, **options).config
     assert completed == TrainConfig.load(tmp_path / "run" / "config.toml")
     assert completed.mean[0] == pytest.approx(np.mean([image.mean() for image, _ in dataset]), abs=1e-5)
