@@ -63,8 +63,8 @@ GROUPS: dict[str, Group] = {
     ),
     "dsb2018": Group(
         (
-            Training("U-Net, base 16, depth 3", "dsb2018", "dsb2018"),
-            Training("the same, border weight map", "dsb2018", "dsb2018", ("--border-weight", "10")),
+            Training("U-Net, base 16, depth 3", "dsb2018", "dsb2018/fluo"),
+            Training("the same, border weight map", "dsb2018", "dsb2018/fluo", ("--border-weight", "10")),
         ),
         _OVERLAP,
     ),

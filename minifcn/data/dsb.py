@@ -112,9 +112,9 @@ def _find(root: Path) -> tuple[list[tuple[Path, tuple[Path, ...]]], bool]:
             return [(pair.image, (pair.mask,)) for pair in pairs], False
     top = root / "stage1_train" if (root / "stage1_train").is_dir() else root
     folders = sorted(top.iterdir()) if top.is_dir() else []
-    samples = [_sample(folder) for folder in folders if (folder / "images").is_dir()]
-    if samples:
-        return samples, True
+    folders = [folder for folder in folders if (folder / "images").is_dir()]
+    if any((folder / "masks").is_dir() for folder in folders):
+        return [_sample(folder) for folder in folders], True
     raise missing_layout("dsb2018", root, "stage1_train/<id>/images and masks, or images and labels", DSB2018_URL)
 
 

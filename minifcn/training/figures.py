@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.data import IGNORE_INDEX, Dataset, classes_of, spread
+from minifcn.data import IGNORE_INDEX, Dataset, Target, WeightedLabel, classes_of, spread
 from minifcn.io.atomic import replacing
 from minifcn.predict import Predictor
 
@@ -54,6 +54,38 @@ def draw_preview(path: Path, predictor: Predictor, dataset: Dataset, count: int 
     if not values and dataset.num_classes > 2:
         _draw_legend(figure, dataset.classes)
     _save(figure, path)
+
+
+def draw_batch(path: Path, images: np.ndarray, labels: Target, classes: tuple[str, ...], count: int = 4) -> None:
+    """Up to ``count`` crops of a batch as the network sees them: image, label and, where it has one, weight."""
+    shown, weight = images[:count], labels.weight if isinstance(labels, WeightedLabel) else None
+    rows = 2 if weight is None else 3
+    figure = _figure(3 * len(shown), 3.2 * rows)
+    grid = figure.subplots(rows, len(shown), squeeze=False)
+    target = classes_of(labels)
+    for index, image in enumerate(shown):
+        panels = grid[:, index]
+        panels[0].imshow(_greys(image), cmap="gray")
+        if target.dtype.kind == "f":
+            panels[1].imshow(target[index, ..., 0], cmap="gray")
+        else:
+            label = np.ma.masked_equal(target[index], IGNORE_INDEX)
+            top = len(classes) - 0.5
+            panels[1].imshow(label, cmap=_colours(len(classes)), vmin=-0.5, vmax=top, interpolation="nearest")
+        if weight is not None:
+            drawn = panels[2].imshow(weight[index], cmap="viridis", vmin=0)
+            figure.colorbar(drawn, ax=panels[2], shrink=0.8)
+        for panel, title in zip(panels, ("image", "label", "weight"), strict=False):
+            panel.set_title(f"{title} {index}")
+            panel.set_axis_off()
+    _save(figure, path)
+
+
+def _greys(image: np.ndarray) -> np.ndarray:
+    """A normalised image (H, W, C), stretched to [0, 1]: colours if there are three channels, else the first."""
+    pixels = image if image.shape[-1] == 3 else image[..., 0]
+    low, high = float(pixels.min()), float(pixels.max())
+    return (pixels - low) / max(high - low, 1e-12)
 
 
 def _draw_row(

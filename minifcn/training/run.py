@@ -3,6 +3,7 @@
     config.toml        every choice
     metrics.csv        a row a report: step, loss, and scores where there was a validation
     curves.png         the same as a picture
+    batch.png          the first crops that were trained on, after all augmentation, with labels and weights
     preview.png        input, truth, probability and errors of a few validation images
     evaluation.json    scores of the finished network, from `minifcn evaluate`
     best.safetensors   the network with the best validation score
@@ -35,6 +36,7 @@ _OURS = (
     "metrics.csv",
     "curves.png",
     "preview.png",
+    "batch.png",
     "best.safetensors",
     "last.safetensors",
     "evaluation.json",

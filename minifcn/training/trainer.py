@@ -82,6 +82,8 @@ class Trainer:
             return True
         if config.pretrained and self.step_number == 0:  # later on, weights come from the checkpoint
             self.model.load_pretrained(read_weights(config.pretrained))
+        if self.step_number == 0:
+            figures.draw_batch(self.run.folder / "batch.png", *self.loader.batch(0), self.train_set.classes)
         self.reporter.begin(self.step_number, config.steps)
         saved = drawn = tick = time.monotonic()
         with _StopRequest(self.reporter) as stop:
