@@ -52,7 +52,7 @@ def write_voc(folder: Path, images: int = 5, lists: bool = False) -> Path:
 
     With lists, the last fifth is val.
     """
-    from minifcn.data.voc import voc_colour
+    from minifcn.data.sets.voc import voc_colour
 
     for kind in ("SegmentationClass", "SegmentationObject"):
         (folder / kind).mkdir(parents=True)

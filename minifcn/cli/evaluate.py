@@ -71,18 +71,21 @@ def evaluate(
         soft_wrap=True,
     )
     console.print(_table(rows))
-    # A class that is in neither truth nor prediction has no IoU: NaN, which JSON does not know.
-    known = {name: {k: v if math.isfinite(v) else None for k, v in row.items()} for name, row in rows.items()}
-    written = {
+    circumstances = {
         "checkpoint": checkpoint.value,
         "split": split,
         "images": len(dataset),
         "parameters": parameters,
         "seconds_an_image": round(evaluation.seconds_an_image, 4),
-        "scores": known,
     }
-    write_text(run / "evaluation.json", json.dumps(written, indent=2, allow_nan=False) + "\n")
+    write_text(run / "evaluation.json", _json(circumstances, rows))
     console.print(f"written to {run / 'evaluation.json'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _json(circumstances: dict[str, Any], rows: dict[str, dict[str, float]]) -> str:
+    # A class that is in neither truth nor prediction has no IoU: NaN, which JSON does not know.
+    scores = {name: {k: v if math.isfinite(v) else None for k, v in row.items()} for name, row in rows.items()}
+    return json.dumps({**circumstances, "scores": scores}, indent=2, allow_nan=False) + "\n"
 
 
 def _score(predictor: Any, dataset: Any, membranes: bool) -> Any:

@@ -13,9 +13,9 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from minifcn.data.augment.transforms import Transform
 from minifcn.data.dataset import Dataset, Image, Label, Sample
 from minifcn.data.targets import stacked
-from minifcn.data.transforms import Transform
 
 Batch = tuple[Image, Label]
 
@@ -30,7 +30,7 @@ class Loader:
         dataset: any `Dataset`; it and the transform are called from several threads at once.
         batch_size: N, at least 1.
         shuffle: a new order every epoch; otherwise the dataset's.
-        transform: applied to each sample, see `minifcn.data.transforms`.
+        transform: applied to each sample, see `minifcn.data.augment.transforms`.
         seed: sample k of epoch e is transformed with a generator seeded by (seed, e, k).
         drop_last: leave out the last batch of an epoch where it is smaller than the others.
         prefetch: number of batches drawn ahead; 0 draws each when it is asked for, without threads.

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minifcn.data.bsds import BSDS500, BSDS_SPLITS, bsds_folder
-from minifcn.data.camvid import CamVid
 from minifcn.data.dataset import Cached, Dataset, split
-from minifcn.data.digit_scenes import DigitScenes
-from minifcn.data.discs import TwoDiscs
-from minifcn.data.dsb import DSB2018
-from minifcn.data.folder import FolderDataset
-from minifcn.data.isbi import ISBI2012
-from minifcn.data.mnist import MNIST, MNISTSegmentation
-from minifcn.data.synthetic import SyntheticMembranes
-from minifcn.data.vgg_cells import VGGCells
-from minifcn.data.voc import VOC2012, voc_folder
+from minifcn.data.sets.bsds import BSDS500, BSDS_SPLITS, bsds_folder
+from minifcn.data.sets.camvid import CamVid
+from minifcn.data.sets.digit_scenes import DigitScenes
+from minifcn.data.sets.discs import TwoDiscs
+from minifcn.data.sets.dsb import DSB2018
+from minifcn.data.sets.folder import FolderDataset
+from minifcn.data.sets.isbi import ISBI2012
+from minifcn.data.sets.mnist import MNIST, MNISTSegmentation
+from minifcn.data.sets.synthetic import SyntheticMembranes
+from minifcn.data.sets.vgg_cells import VGGCells
+from minifcn.data.sets.voc import VOC2012, voc_folder
 
 Root = str | os.PathLike[str] | None
 _OFFICIAL = {"train": "train", "validation": "val", "test": "test"}  # what data sets call their parts

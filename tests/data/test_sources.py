@@ -141,7 +141,7 @@ def test_a_download_is_of_all_parts(tmp_path, monkeypatch):
         write_digits(folder, file.name.split("-")[0], range(100, 124))
         return folder / file.name.removesuffix(".gz")
 
-    monkeypatch.setattr("minifcn.data.mnist.fetch", fetch)
+    monkeypatch.setattr("minifcn.data.sets.mnist.fetch", fetch)
     assert len(open_source("mnist", tmp_path, "train", download=True)) == 22
     assert len(open_source("mnist", tmp_path, "test")) == 24
 

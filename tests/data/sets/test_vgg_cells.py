@@ -3,7 +3,7 @@ import pytest
 from small_data import write_vgg_cells
 
 from minifcn.data import VGGCells, check
-from minifcn.data.vgg_cells import density
+from minifcn.data.sets.vgg_cells import density
 from minifcn.io import ImageError, write_image
 
 

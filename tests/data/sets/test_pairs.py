@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minifcn.data.pairs import read_pixels, with_channels
+from minifcn.data.sets.pairs import read_pixels, with_channels
 from minifcn.io import ImageError, write_image
 
 PATH = Path("a.png")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minifcn.data import DigitScenes, Loader, check
-from minifcn.data.digit_scenes import density
+from minifcn.data.sets.digit_scenes import density
 
 SIDES = (6, 9, 14)  # of the made-up digits 3, 0 and 7, in this order: squares with a grey rim
 DIGITS = (3, 0, 7)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minifcn.data.dataset import Dataset, Sample, normalise_index
-from minifcn.data.tissue import Cells, Field, blur, partition, smooth_noise
+from minifcn.data.sets.tissue import Cells, Field, blur, partition, smooth_noise
 
 MEMBRANE, INTERIOR = 0, 1
 

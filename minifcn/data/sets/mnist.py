@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minifcn.data.dataset import Dataset, Sample, as_image, normalise_index
-from minifcn.data.download import OfficialFile, dataset_root, fetch, missing_file
-from minifcn.data.idx import read_idx
+from minifcn.data.sets.download import OfficialFile, dataset_root, fetch, missing_file
+from minifcn.data.sets.idx import read_idx
 from minifcn.data.targets import classes_of
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"

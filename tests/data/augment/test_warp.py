@@ -21,9 +21,9 @@ from minifcn.data import (
     RandomWarp,
     WeightedLabel,
 )
-from minifcn.data.elastic import cubic_matrix, interpolated
-from minifcn.data.sampling import sample
-from minifcn.data.warp import Deformation, undeformed
+from minifcn.data.augment.elastic import cubic_matrix, interpolated
+from minifcn.data.augment.sampling import sample
+from minifcn.data.augment.warp import Deformation, undeformed
 
 sides = st.integers(1, 12)
 STRONG = (ElasticDeformation(3), RandomAffine(180, scale=(0.5, 2), shear=20, translate=4))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.data.warp import Deformation, Offsets
+from minifcn.data.augment.warp import Deformation, Offsets
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minifcn.data.dataset import normalise_index
-from minifcn.data.download import dataset_root
-from minifcn.data.label_table import Colour, LabelTable
 from minifcn.data.masks import IGNORE_INDEX
-from minifcn.data.pairs import PairDataset, check_sizes, files_by_stem, missing_layout, paired
+from minifcn.data.sets.download import dataset_root
+from minifcn.data.sets.label_table import Colour, LabelTable
+from minifcn.data.sets.pairs import PairDataset, check_sizes, files_by_stem, missing_layout, paired
 from minifcn.io import read_image
 
 VOC2012_URL = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/"

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.data.crops import Crop
+from minifcn.data.augment.crops import Crop
+from minifcn.data.augment.sampling import Interpolation, sample
+from minifcn.data.augment.window import Pair
 from minifcn.data.dataset import Image, Label, Sample
-from minifcn.data.sampling import Interpolation, sample
 from minifcn.data.targets import Kind, mapped
-from minifcn.data.window import Pair
 
 Offsets = NDArray[np.float32]  # (2, h, w): rows and columns, in pixels from the window's centre
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minifcn.data.dataset import Dataset, Sample, normalise_index
-from minifcn.data.download import dataset_root
-from minifcn.data.pairs import Pair, check_sizes, files_by_stem, missing_layout, paired, read_pixels, with_channels
+from minifcn.data.sets.download import dataset_root
+from minifcn.data.sets.pairs import Pair, check_sizes, files_by_stem, missing_layout, paired, read_pixels, with_channels
 from minifcn.io import read_image
 
 VGG_CELLS_URL = "https://www.robots.ox.ac.uk/~vgg/research/counting/"

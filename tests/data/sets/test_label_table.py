@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from minifcn.data import IGNORE_INDEX, LabelTable, read_classes
-from minifcn.data.label_table import parse_classes
+from minifcn.data.sets.label_table import parse_classes
 from minifcn.io import ImageError
 
 

@@ -10,7 +10,7 @@ import tifffile
 
 from minifcn.data import ISBI2012, MNIST, DownloadError, data_home
 from minifcn.data import isbi as isbi_module
-from minifcn.data.download import OfficialFile, dataset_root, fetch, fetch_from_zip
+from minifcn.data.sets.download import OfficialFile, dataset_root, fetch, fetch_from_zip
 
 
 def official(name, content, algorithm="md5"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minifcn.data import ISBI2012, SyntheticMembranes, tissue
-from minifcn.data.tissue import partition, smooth_noise
+from minifcn.data.sets.tissue import partition, smooth_noise
 
 
 @pytest.fixture(scope="module")

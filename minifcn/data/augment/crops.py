@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from minifcn.data.augment.window import Pair, contains, inside, window
 from minifcn.data.dataset import Image, Label, Sample
 from minifcn.data.masks import IGNORE_INDEX
 from minifcn.data.targets import Kind, classes_of, mapped
-from minifcn.data.window import Pair, contains, inside, window
 
 
 @dataclass(frozen=True, init=False)

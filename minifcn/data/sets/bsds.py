@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minifcn.data.dataset import Dataset, Sample, normalise_index
-from minifcn.data.download import dataset_root
-from minifcn.data.pairs import (
+from minifcn.data.sets.download import dataset_root
+from minifcn.data.sets.pairs import (
     Pair,
     check_sizes,
     files_by_stem,

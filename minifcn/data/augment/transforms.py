@@ -2,8 +2,8 @@
 
 A transform is called with (image, label, rng) and returns (image, label): image (H, W, C), label (H, W), rng a
 `numpy.random.Generator` from which all its randomness comes. It changes nothing in place, but may return views. What
-becomes of each kind of label is said in `minifcn.data.targets`. Others cut (`minifcn.data.crops`), deform
-(`minifcn.data.warp`), or change grey values and no label (`minifcn.data.intensity`).
+becomes of each kind of label is said in `minifcn.data.targets`. Others cut (`minifcn.data.augment.crops`), deform
+(`minifcn.data.augment.warp`), or change grey values and no label (`minifcn.data.augment.intensity`).
 """
 
 from dataclasses import dataclass

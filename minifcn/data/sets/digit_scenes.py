@@ -11,12 +11,12 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.data.affine import RandomAffine
+from minifcn.data.augment.affine import RandomAffine
+from minifcn.data.augment.sampling import sample
+from minifcn.data.augment.warp import undeformed
+from minifcn.data.augment.window import Pair
 from minifcn.data.dataset import Dataset, Image, Label, Sample, normalise_index
-from minifcn.data.mnist import MNIST, MNIST_URL
-from minifcn.data.sampling import sample
-from minifcn.data.warp import undeformed
-from minifcn.data.window import Pair
+from minifcn.data.sets.mnist import MNIST, MNIST_URL
 
 Goal = Literal["semantic", "instance", "count"]
 

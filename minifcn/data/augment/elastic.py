@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.data.sampling import cubic_weights
-from minifcn.data.warp import Deformation, Offsets
-from minifcn.data.window import Pair
+from minifcn.data.augment.sampling import cubic_weights
+from minifcn.data.augment.warp import Deformation, Offsets
+from minifcn.data.augment.window import Pair
 
 
 @dataclass(frozen=True)

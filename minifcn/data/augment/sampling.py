@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.data.window import window
+from minifcn.data.augment.window import window
 
 Interpolation = Literal["nearest", "linear", "cubic"]
 

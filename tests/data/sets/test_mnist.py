@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from minifcn.data import MNIST, MNISTSegmentation
-from minifcn.data.idx import parse_idx, read_idx
+from minifcn.data.sets.idx import parse_idx, read_idx
 
 
 def idx(array: np.ndarray) -> bytes:

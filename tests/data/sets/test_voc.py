@@ -4,7 +4,7 @@ from PIL import Image
 from small_data import write_voc
 
 from minifcn.data import IGNORE_INDEX, VOC2012, check
-from minifcn.data.voc import VOC_CLASSES, voc_colour
+from minifcn.data.sets.voc import VOC_CLASSES, voc_colour
 from minifcn.io import ImageError, write_image
 
 
