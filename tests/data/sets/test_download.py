@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from minifcn.data import ISBI2012, MNIST, DownloadError, data_home
-from minifcn.data import isbi as isbi_module
+from minifcn.data.sets import isbi as isbi_module
 from minifcn.data.sets.download import OfficialFile, dataset_root, fetch, fetch_from_zip
 
 

@@ -3,7 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from minifcn.data import ISBI2012, SyntheticMembranes, tissue
+from minifcn.data import ISBI2012, SyntheticMembranes
+from minifcn.data.sets import tissue
 from minifcn.data.sets.tissue import partition, smooth_noise
 
 
