@@ -46,7 +46,7 @@ def complete(config: TrainConfig, train: Dataset) -> TrainConfig:
         config = config.changed(mean=mean, std=std)
     if config.balance in ("inverse", "median") and not config.class_weights:
         weights = balanced(class_fractions(train)) if config.balance == "inverse" else median_frequency_weights(train)
-        config = config.changed(class_weights=tuple(weights))
+        config = config.changed(class_weights=tuple(round(float(weight), 6) for weight in weights))
     return config
 
 

@@ -14,7 +14,8 @@ import pytest
 from small_data import write_isbi
 
 import minifcn as mf
-from minifcn.data import ArrayDataset, Subset
+from minifcn import optim
+from minifcn.data import ArrayDataset, Subset, median_frequency_weights
 from minifcn.io import load_checkpoint
 from minifcn.training import ConfigError, Reporter, Run, RunError, TrainConfig, Trainer, TrainingError
 from minifcn.training.run import exclusive
@@ -260,6 +261,37 @@ def test_what_the_training_set_decides_is_filled_in_and_written_down(tmp_path: P
     assert completed.mean[0] == pytest.approx(np.mean([image.mean() for image, _ in dataset]), abs=1e-5)
     share = np.mean([label.mean() for _, label in dataset])
     assert completed.class_weights == pytest.approx((0.5 / (1 - share), 0.5 / share), rel=1e-5)
+
+
+def test_median_frequencies_are_filled_in_too(tmp_path: Path, dataset: ArrayDataset) -> None:
+    completed = trainer(tmp_path / "run", dataset, balance="median").config
+    assert completed == TrainConfig.load(tmp_path / "run" / "config.toml")
+    assert completed.class_weights == pytest.approx(median_frequency_weights(dataset), abs=1e-6)
+
+
+@pytest.mark.parametrize("balance", ["crops", "windows"])
+def test_crops_of_rare_classes_are_drawn_as_often(tmp_path: Path, dataset: ArrayDataset, balance: str) -> None:
+    net = trainer(tmp_path / "run", dataset, balance=balance, crop=4, batch=24)
+    _, labels = net.loader.batch(0)
+    assert labels.shape == (24, 4, 4)  # of 12 images: each gives two
+    assert 0.3 < labels[:, 2, 2].mean() < 0.7
+    with pytest.raises(ConfigError, match=f"balance '{balance}' chooses where to crop"):
+        config(balance=balance)
+
+
+def test_the_first_batch_is_drawn(tmp_path: Path, dataset: ArrayDataset) -> None:
+    assert trainer(tmp_path / "run", dataset, steps=1, border_weight=10.0, elastic=1.0, crop=8).train()
+    assert (tmp_path / "run" / "batch.png").stat().st_size > 0
+
+
+def test_gradient_descent_is_set_up_as_asked(tmp_path: Path, dataset: ArrayDataset) -> None:
+    run = trainer(tmp_path / "run", dataset, optimizer="sgd", momentum=0.99, weight_decay=0.0, steps=2)
+    assert isinstance(run.optimizer, optim.SGD)
+    (group,) = run.optimizer.param_groups
+    assert (group["momentum"], group["weight_decay"]) == (0.99, 0.0)
+    assert run.train()
+    with pytest.raises(ConfigError, match="optimizer must be 'adamw' or 'sgd', not 'adam'"):
+        config(optimizer="adam")
 
 
 def test_damaged_metrics_are_named(tmp_path: Path) -> None:
