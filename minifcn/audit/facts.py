@@ -19,7 +19,8 @@ class NetworkFacts:
 
     Attributes:
         options: that make it.
-        parameters: how many numbers it learns.
+        parameters: how many numbers it learns; what is fixed, such as bilinear interpolation, does not count.
+        stride: the total stride; None where it is not known.
         field: its receptive fields along rows; None where they could not be followed.
         note: why they could not, or that they are those of the network made for whole images.
         sizes: the legal heights and widths, in words.
@@ -28,6 +29,7 @@ class NetworkFacts:
 
     options: Mapping[str, Any]
     parameters: int
+    stride: int | None
     field: AxisField | None
     note: str
     sizes: str
@@ -44,13 +46,15 @@ def network_facts(network: type[Network]) -> NetworkFacts:
     """
     options = published_options(network)
     with skipped():
-        parameters = sum(parameter.size for parameter in network(**options).parameters())
+        learnt = [parameter for parameter in network(**options).parameters() if parameter.requires_grad]
     narrow = network(**{**options, **network.narrow})
     field, note = _field(narrow)
     example = next((n for n in range(1, 1025) if narrow.output_length(n)), 0)
     return NetworkFacts(
         options=options,
-        parameters=parameters,
+        parameters=sum(parameter.size for parameter in learnt),
+        # A classifier of windows has a stride of its own, which the network made of it for images no longer shows.
+        stride=getattr(narrow, "total_stride", None) or (field.stride if field else None),
         field=field,
         note=note,
         sizes=sizes_in_words(narrow.output_length),

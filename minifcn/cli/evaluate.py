@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 import math
@@ -52,9 +53,8 @@ def evaluate(
             "minifcn.training.evaluate(Run.open(folder).predictor(), dataset)"
         )
     predictor = opened.predictor(checkpoint.value)
-    split = split or SOURCES[config.dataset].scored
     root = str(data) if data else config.data
-    dataset = open_source(config.dataset, root, split, download=download, **config.data_options)
+    split, dataset = _open(config, root, split, download)
     membranes = dataset.classes == _MEMBRANES
     evaluation = _score(predictor, dataset, membranes)
     rows = {config.model: evaluation.scalars()}
@@ -80,6 +80,18 @@ def evaluate(
     }
     write_text(run / "evaluation.json", _json(circumstances, rows))
     console.print(f"written to {run / 'evaluation.json'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _open(config: Any, root: str | None, split: str | None, download: bool) -> tuple[str, Any]:
+    """The part to score on: the one asked for, or test where there is one, otherwise validation."""
+    from minifcn.data import SOURCES, open_source
+
+    source = SOURCES[config.dataset]
+    if split is None and "test" in source.perhaps:
+        with contextlib.suppress(FileNotFoundError):
+            return "test", open_source(config.dataset, root, "test", **config.data_options)
+    split = split or source.scored
+    return split, open_source(config.dataset, root, split, download=download, **config.data_options)
 
 
 def _json(circumstances: dict[str, Any], rows: dict[str, dict[str, float]]) -> str:

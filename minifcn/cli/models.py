@@ -70,7 +70,7 @@ def _row(name: str, network: type[Network], facts: NetworkFacts) -> tuple[str, .
         name,
         f"{facts.parameters:,}",
         "unknown" if field is None else " or ".join(map(str, sorted(set(field.sizes)))),
-        "unknown" if field is None or field.stride is None else str(field.stride),
+        "unknown" if facts.stride is None else str(facts.stride),
         facts.sizes,
         network.source,
     )
@@ -93,11 +93,12 @@ def _entry(name: str, network: type[Network], facts: NetworkFacts) -> dict[str, 
         "source": network.source,
         "options": dict(facts.options),
         "parameters": facts.parameters,
+        "total_stride": facts.stride,
         "receptive_field": None
         if field is None
         else {
             "sizes": list(field.sizes),
-            "stride": field.stride,
+            "stride": field.stride,  # between neighbours of what `note` says
             "period": field.period,
             "offset": field.offset,
             "complete": field.complete,
@@ -117,7 +118,7 @@ def _description(name: str, network: type[Network], facts: NetworkFacts) -> str:
     if facts.example[0]:
         row["sizes"] += f"; {facts.example[0]} rows give {facts.example[1]}"
     figures = [f"{heading:17}{row[heading]}" for heading in _HEADINGS[1:] if row[heading]]
-    lines = [f"{name}: {text}", "", "As published:", "", *figures, "", "Options:", ""]
+    lines = [f"{name}: {text}", "", "Figures, as published:", "", *figures, "", "Options:", ""]
     for option, parameter in inspect.signature(network).parameters.items():
         lines.append(f"{option}{_default(parameter)}{_published(option, parameter, facts)}")
         lines += textwrap.wrap(arguments.get(option, ""), 110, initial_indent="    ", subsequent_indent="    ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,8 +74,9 @@ def _predict_file(predictor: Any, path: Path, name: Path, probabilities: bool) -
     from minifcn.io import ImageError, read_image, to_float
 
     array = read_image(path)
-    try:
-        images, stacked = as_images(to_float(array), predictor.channels)
+    try:  # floating point as it is: training had no other range for it
+        floats = array.astype(np.float32) if array.dtype.kind == "f" else to_float(array)
+        images, stacked = as_images(floats, predictor.channels)
     except ValueError as error:
         raise ImageError(f"{path}: {error}") from None
     result = predictor(images)
@@ -88,7 +90,7 @@ def _predict_file(predictor: Any, path: Path, name: Path, probabilities: bool) -
     elif probabilities:
         layers = {name: result[..., 1]} if binary else _one_each(name, result, predictor.classes)
     elif binary:
-        layers = {name: np.where(result[..., 1] > 0.5, 255, 0).astype(np.uint8)}
+        layers = {name: (255 * result.argmax(axis=-1)).astype(np.uint8)}
     else:
         layers = {name: result.argmax(axis=-1).astype(np.uint8)}
     for target, layer in layers.items():
@@ -100,7 +102,8 @@ def _predict_file(predictor: Any, path: Path, name: Path, probabilities: bool) -
 
 def _one_each(name: Path, result: np.ndarray, classes: tuple[str, ...]) -> dict[Path, np.ndarray]:
     """A file for each class: digits.png -> digits_background.png, digits_0.png, ..."""
-    return {name.with_name(f"{name.stem}_{label}{name.suffix}"): result[..., k] for k, label in enumerate(classes)}
+    labels = [re.sub(r"[^\w.-]+", "_", label) for label in classes]  # as file names know no slashes
+    return {name.with_name(f"{name.stem}_{label}{name.suffix}"): result[..., k] for k, label in enumerate(labels)}
 
 
 def _write(path: Path, array: np.ndarray, classes: int) -> None:
@@ -122,28 +125,27 @@ def _write(path: Path, array: np.ndarray, classes: int) -> None:
 
 
 def as_images(array: np.ndarray, channels: int) -> tuple[np.ndarray, bool]:
-    """What a file holds as images (N, H, W, C), and whether it was a stack.
+    """What a file holds as images (N, H, W, C) as training saw them, and whether it was a stack.
 
-    >>> as_images(np.zeros((5, 8, 8)), channels=1)[0].shape
-    (5, 8, 8, 1)
+    Transparency is left out, and colour becomes grey, or grey colour, if that is what the network was trained on.
+
+    >>> as_images(np.zeros((5, 8, 8)), channels=1)[0].shape, as_images(np.zeros((8, 8, 4)), channels=1)[0].shape
+    ((5, 8, 8, 1), (1, 8, 8, 1))
 
     Raises:
         ValueError: the number of channels does not fit.
     """
-    stacked = array.ndim == 4 or (array.ndim == 3 and array.shape[-1] > 4)
+    from minifcn.data.sets.pairs import converted
+
+    stacked = array.ndim == 4 or (array.ndim == 3 and array.shape[-1] not in (1, 2, 3, 4, channels))
     if array.ndim == 2 or (array.ndim == 3 and stacked):
         array = array[..., None]
     if not stacked:
         array = array[None]
     given = array.shape[-1]
-    if given == 4 and channels in (1, 3):
-        array = array[..., :3]  # transparency is no colour
-    if array.shape[-1] == 3 and channels == 1 and (array == array[..., :1]).all():
-        array = array[..., :1]  # a grey image that was stored as colour
-    if array.shape[-1] != channels:
-        kind = {1: "grey", 3: "colour"}
-        raise ValueError(
-            f"has {given} channels, the network was trained on {channels}; convert it to "
-            f"{kind.get(channels, f'{channels} channels')} first"
-        )
-    return array, stacked
+    if given in (2, 4) and given != channels:
+        array = array[..., :-1]
+    try:
+        return converted(array, channels), stacked
+    except ValueError:
+        raise ValueError(f"has {given} channels, but the network was trained on {channels}") from None

@@ -60,9 +60,19 @@ def train(
         float | None,
         option(min=0, help="w0 of U-Net's weight map between objects (10 in the paper; default: 0, none)."),
     ] = None,
+    border_sigma: Annotated[float | None, option(help="Its σ in pixels (default: 5).")] = None,
+    augment: Annotated[
+        str | None, option(help="turns: flips and quarter turns; mirror: left-right only; or none.")
+    ] = None,
     elastic: Annotated[
         float | None, option(min=0, help="Elastic deformation, in pixels (10 in U-Net's paper; default: 0, none).")
     ] = None,
+    rotation: Annotated[float | None, option(min=0, help="Random rotation, up to so many degrees.")] = None,
+    zoom: Annotated[float | None, option(min=1, help="Random magnification, up to this factor.")] = None,
+    intensity: Annotated[
+        float | None, option(min=0, help="Random gamma, contrast and brightness; 0.2 is moderate.")
+    ] = None,
+    noise: Annotated[float | None, option(min=0, help="Random noise, as a share of the image's range.")] = None,
     optimizer: Annotated[str | None, option(help="adamw or sgd.")] = None,
     momentum: Annotated[float | None, option(min=0, max=1, help="Of sgd (0.99 in U-Net's paper).")] = None,
     base: Annotated[int | None, option(min=1, help="Channels of the network's first level.")] = None,
@@ -97,7 +107,9 @@ def train(
         "data": None if data is None else str(data.resolve()), "data_options": data_options or None, "model": model,
         "pretrained": None if pretrained is None else str(pretrained.resolve()),
         "steps": steps, "batch": batch, "crop": crop, "seed": seed, "lr": lr, "loss": loss, "balance": balance,
-        "border_weight": border_weight, "elastic": elastic, "optimizer": optimizer, "momentum": momentum,
+        "border_weight": border_weight, "border_sigma": border_sigma, "augment": augment, "elastic": elastic,
+        "rotation": rotation, "zoom": zoom, "intensity": intensity, "noise": noise, "optimizer": optimizer,
+        "momentum": momentum,
         "validate_every": validate_every,
     }  # fmt: skip
     folder = out or Path("runs") / dataset
@@ -117,7 +129,7 @@ def _begin(
     overwrite: bool,
 ) -> None:
     from minifcn.training.progress import ConsoleReporter
-    from minifcn.training.recipes import recipe
+    from minifcn.training.recipes import fitted, recipe
     from minifcn.training.run import Run, exclusive, refuse_existing
     from minifcn.training.trainer import Trainer, estimate_steps
 
@@ -125,6 +137,7 @@ def _begin(
         refuse_existing(folder)  # now, not after the data has been looked at
     config = recipe(dataset, **changes, options=options)
     train_set, validation_set = _open(config, "train", download), _open(config, "validation", download)
+    config = fitted(config, train_set.task, changes)
     with ConsoleReporter() as reporter:
         _check(config, train_set, validation_set, reporter)
         if minutes is not None:
@@ -134,6 +147,7 @@ def _begin(
             )
             reporter.note(f"{minutes:g} minutes are about {config.steps} steps")
         trainer = Trainer(Run(folder, config), train_set, validation_set, reporter)
+        trainer.loader.batch(0)  # what cannot be cut or stacked fails here, before anything is written
         with exclusive(folder):
             trainer.run.begin(overwrite)  # last, so that what cannot be trained leaves no folder behind
             _finish(trainer, reporter)
@@ -148,9 +162,12 @@ def _resume(
 
     run = Run.open(folder)
     _check_unchanged(run.config, dataset, changes, options, minutes)
-    moved = run.config.changed(data=changes["data"] or run.config.data)  # the same files may lie elsewhere now
-    train_set, validation_set = _open(moved, "train"), _open(moved, "validation")
+    # The same files may lie elsewhere now.
+    moved = {**run.config.data_options, **(changes["data_options"] or {})}
+    config = run.config.changed(data=changes["data"] or run.config.data, data_options=moved)
+    train_set, validation_set = _open(config, "train"), _open(config, "validation")
     with exclusive(folder), ConsoleReporter() as reporter:
+        run.adopt(config)
         trainer = Trainer(run, train_set, validation_set, reporter)
         trainer.resume()
         if trainer.step_number == run.config.steps:
@@ -202,11 +219,12 @@ def _check_unchanged(
     from minifcn.models import REGISTRY
     from minifcn.training.config import ConfigError
 
-    asked = {"dataset": dataset, **changes, **options}
-    del asked["data"]
+    asked = {"dataset": dataset, **changes, **options, **(changes["data_options"] or {})}
+    for moved in ("data", "data_options", "classes"):
+        asked.pop(moved, None)
     known = inspect.signature(REGISTRY[config.model]).parameters if config.model in REGISTRY else {}
     defaults = {name: parameter.default for name, parameter in known.items()}
-    values = {**vars(config), **defaults, **config.options}
+    values = {**vars(config), **config.data_options, **defaults, **config.options}
     for name, value in asked.items():
         kept = values.get(name)
         if value is not None and value != kept and (value, kept) != ("none", None):
@@ -226,7 +244,8 @@ def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> N
     from minifcn.training.build import build_model
     from minifcn.training.objective import objective
 
-    objective(config.loss)  # an unknown name is an error before anything is read
+    loss = objective(config.loss)
+    loss.check_task(train_set.task)
     with init.skipped():  # it is only looked at
         network = build_model(config, train_set.channels, train_set.num_classes)
     if config.pretrained:
@@ -235,8 +254,21 @@ def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> N
     report = check(train_set, network.size_error, crop, samples=200)
     for line in str(report).splitlines():
         reporter.note(f"{train_set.name}: {line}")
+    check(validation_set, samples=200, training=False)
+    for line in _remarks(config, loss):
+        reporter.note(f"note: {line}")
     parameters = sum(parameter.size for parameter in network.parameters())
     reporter.note(f"{config.model}: {parameters:,} parameters; {len(validation_set)} images to validate on")
+
+
+def _remarks(config: Any, loss: Any) -> list[str]:
+    """Choices that do nothing, or work against each other."""
+    remarks = []
+    if not loss.weighs and (config.border_weight or config.balance in ("inverse", "median")):
+        remarks.append(f"loss {config.loss!r} takes no weights: balance and border_weight make no difference")
+    if config.options.get("coordinates") and (config.augment != "none" or config.crop):
+        remarks.append("coordinates mean little beside flips, turns and crops: --augment none --crop 0 leave them out")
+    return remarks
 
 
 def _finish(trainer: Any, reporter: Any) -> None:

@@ -62,6 +62,7 @@ def check(
     crop: tuple[int, int] | None = None,
     channels: int | None = None,
     samples: int | None = None,
+    training: bool = True,
 ) -> Report:
     """Look at a dataset as training will, and refuse or explain.
 
@@ -71,6 +72,7 @@ def check(
         crop: (height, width) of the windows that training cuts: they are what the network then sees.
         channels: the number of channels that the network takes, where it is known.
         samples: how many images to look at, evenly spread; None is all of them.
+        training: False if networks are only scored on the images: then classes may be missing.
 
     Raises:
         DataError: an image or label that cannot be trained on, labels of a single class or values of 0 throughout.
@@ -99,9 +101,15 @@ def check(
             remarks[kind].append(f"image {index} of {example}")
     images, table = len(looked_at), np.stack(totals)
     regression = dataset.task == "regression"
-    judged = _judge_values(dataset, table, looked_at) if regression else _judge_classes(dataset, table.sum(0), images)
+    judged: list[str] = []
+    if training and regression:
+        judged = _judge_values(dataset, table, looked_at)
+    elif training:
+        judged = _judge_classes(dataset, table.sum(axis=0), images)
+    elif not regression and not table.any():
+        raise DataError(f"{dataset.name}: every pixel of the {images} images looked at is ignored: nothing to score on")
     notes = tuple(dict.fromkeys([*dataset.notes, *_sum_up(remarks, images), *judged]))
-    shares = table.mean(axis=0) if regression else table.sum(axis=0) / table.sum()
+    shares = table.mean(axis=0) if regression else table.sum(axis=0) / max(1, table.sum())
     named = dict(zip(dataset.classes, shares.tolist(), strict=True))
     return Report(images, tuple(shapes), {} if regression else named, notes, named if regression else {})
 
@@ -210,7 +218,7 @@ def _remarks(image: Image, crop: tuple[int, int] | None) -> Iterator[tuple[str, 
         yield "{} the same all over, {}", f"{low:g}"
     height, width = image.shape[:2]
     if crop and (height < crop[0] or width < crop[1]):
-        yield f"{{}} smaller than the crop of {crop[0]}x{crop[1]}, {{}}: padded, uncounted", f"{height}x{width}"
+        yield f"{{}} smaller than the crop of {crop[0]}x{crop[1]}, {{}}: mirrored to fill it", f"{height}x{width}"
 
 
 def _sum_up(remarks: dict[str, list[str]], total: int) -> list[str]:

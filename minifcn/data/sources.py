@@ -183,7 +183,6 @@ def open_source(
     - digits: MNIST's digits scattered over 128 x 128 pixels: 1,000 scenes to train on and 100 to validate on, both of
       official training digits, and 200 of test digits;
     - discs: 64 images to train on, 16 and 64 others to validate and to test on;
-    - folder: the subfolders train and val (and test), or a fifth of the images, drawn with seed 0, is for validation.
     - folder: the subfolders train and val (and test); without them, a fifth of the images, drawn with seed 0, is for
       validation. Images that belong together, such as frames of one film, need the subfolders.
 
@@ -218,4 +217,10 @@ def open_source(
         if option not in source.options:
             known = f"there are {', '.join(source.options)}" if source.options else "it takes none"
             raise ValueError(f"{name}: no option {option!r}: {known}")
-    return source.open(root, split, download, **options)
+    try:
+        return source.open(root, split, download, **options)
+    except TypeError as error:
+        if not options:
+            raise
+        given = ", ".join(f"{option}={value!r}" for option, value in options.items())
+        raise ValueError(f"{name}: an option is of the wrong kind, of {given}: {error}") from error

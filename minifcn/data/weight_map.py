@@ -56,11 +56,14 @@ def border_weight_map(
     """
     labels = np.asarray(instances)
     if labels.ndim != 2 or labels.dtype.kind not in "iu":
-        raise ValueError(f"border_weight_map: expected integers (H, W), got {labels.dtype} of shape {labels.shape}")
+        mend = "; number the objects of a mask with scipy.ndimage.label first" if labels.dtype == np.bool_ else ""
+        raise ValueError(
+            f"border_weight_map: expected integers (H, W), got {labels.dtype} of shape {labels.shape}{mend}"
+        )
     if labels.size and labels.min() < 0:
         raise ValueError(f"border_weight_map: objects are numbered from 1, but there is {labels.min()}")
-    if not (w0 >= 0 and sigma > 0):
-        raise ValueError(f"border_weight_map: expected w0 >= 0 and sigma > 0, got {w0} and {sigma}")
+    if not (0 <= w0 < math.inf and 0 < sigma < math.inf):
+        raise ValueError(f"border_weight_map: expected finite w0 >= 0 and sigma > 0, got {w0} and {sigma}")
     reach = math.ceil(sigma * math.sqrt(2 * math.log(w0 / _NEGLIGIBLE))) if w0 > _NEGLIGIBLE else 0
     nearest, second = _two_distances(labels, reach)
     term = w0 * np.exp(-((nearest + second) ** 2) / (2 * sigma**2))

@@ -234,6 +234,7 @@ def _pixel_weights(
     of_pixel = as_tensor(pixel_weight).data
     if of_pixel.shape != labels.shape:
         raise ValueError(f"{name}: pixel_weight must have shape {labels.shape}, one a pixel; got {of_pixel.shape}")
+    _check_weights(name, "pixel_weight", of_pixel)
     return np.where(counted, of_pixel.reshape(-1), 0).astype(logits.dtype)
 
 
@@ -245,7 +246,16 @@ def _class_weights(name: str, argument: str, weight: TensorLike | None, logits: 
     of_class = as_tensor(weight).data
     if of_class.shape != (classes,):
         raise ValueError(f"{name}: {argument} must have shape {(classes,)}, one a class; got {of_class.shape}")
+    _check_weights(name, argument, of_class)
     return of_class.astype(logits.dtype)
+
+
+def _check_weights(name: str, argument: str, weights: np.ndarray) -> None:
+    """A mean over weights that are negative, infinite or NaN means nothing."""
+    if weights.size and not (weights.min() >= 0 and weights.max() < np.inf):
+        raise ValueError(
+            f"{name}: {argument} must be finite and not negative, but goes from {weights.min()} to {weights.max()}"
+        )
 
 
 def binary_cross_entropy_with_logits(

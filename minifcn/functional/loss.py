@@ -10,6 +10,9 @@ from minifcn.functional.elementwise import where
 from minifcn.functional.reduce import mean, reduced, sum
 from minifcn.tensor import Axis, Tensor
 
+#: How far from [0, 1] rounding, and the steps of finite differences, may lead.
+_SLACK = 1e-3
+
 Empty = Literal["lecture", "perfect", "ignore"]
 
 
@@ -53,12 +56,12 @@ def jaccard_loss(
             of an empty region cost little until they are about s.
 
     Raises:
-        ValueError: shapes disagree, p < 1, s < 0, or an unknown policy.
+        ValueError: shapes disagree, values are not in [0, 1], p < 1, s < 0, or an unknown policy.
 
     >>> jaccard_loss([1.0, 1.0], [1.0, 0.0], eps=0.0).item()  # 1 - 1 / (1 + 2 - 1)
     0.5
     """
-    x, y = both("jaccard_loss", prediction, target)
+    x, y = shares("jaccard_loss", prediction, target)
     if not power >= 1:
         raise ValueError(f"jaccard_loss: power must be at least 1, got {power}; the lecture has 1 and 2")
     axes = axes_of("jaccard_loss", axis, x.ndim)
@@ -82,7 +85,7 @@ def dice_loss(
     >>> dice_loss([0.5, 0.5], [1.0, 0.0], eps=0.0).item()  # 1 - 2 · 0.5 / (1 + 1)
     0.5
     """
-    x, y = both("dice_loss", prediction, target)
+    x, y = shares("dice_loss", prediction, target)
     axes = axes_of("dice_loss", axis, x.ndim)
     return _overlap_loss("dice_loss", 2.0 * sum(x * y, axes), sum(y, axes) + sum(x, axes), y, axes, eps, empty, smooth)
 
@@ -113,12 +116,12 @@ def tversky_loss(
         smooth: see there.
 
     Raises:
-        ValueError: shapes disagree, α, β or s is negative, or an unknown policy.
+        ValueError: shapes disagree, values are not in [0, 1], α, β or s is negative, or an unknown policy.
 
     >>> tversky_loss([1.0, 1.0], [1.0, 0.0], alpha=1.0, beta=0.5, eps=0.0).item()  # 1 - 1 / (1 + 1)
     0.5
     """
-    x, y = both("tversky_loss", prediction, target)
+    x, y = shares("tversky_loss", prediction, target)
     if not (alpha >= 0 and beta >= 0):
         raise ValueError(f"tversky_loss: alpha and beta must not be negative, got {alpha} and {beta}")
     axes = axes_of("tversky_loss", axis, x.ndim)
@@ -162,6 +165,22 @@ def _overlap_loss(
         shared, total = shared + smooth, total + smooth
     loss = 1.0 - (shared + eps if empty == "perfect" else shared) / (total + eps)
     return mean_of_regions(loss, target, axes, empty)
+
+
+def shares(name: str, prediction: TensorLike, target: TensorLike) -> tuple[Tensor, Tensor]:
+    """Prediction and target as Tensors of one shape and dtype, both in [0, 1], or an error."""
+    x, y = both(name, prediction, target)
+    for what, values, mend in (
+        ("predictions", x, "apply softmax or sigmoid to logits first"),
+        ("targets", y, "masks of 0 and 255 must be divided by 255"),
+    ):
+        # Written so that NaN passes: a network that has diverged is for the training loop to report.
+        if values.size and (values.data.min() < -_SLACK or values.data.max() > 1 + _SLACK):
+            raise ValueError(
+                f"{name}: {what} of shape {values.shape} must be in [0, 1], but go from {values.data.min():g} to "
+                f"{values.data.max():g}; {mend}"
+            )
+    return x, y
 
 
 def both(name: str, prediction: TensorLike, target: TensorLike) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from minifcn.functional.arguments import (
 )
 from minifcn.functional.arrange import concatenate, index
 from minifcn.functional.elementwise import abs, minimum, relu, sqrt
-from minifcn.functional.loss import Empty, both, check_overlap, mean_of_regions
+from minifcn.functional.loss import Empty, check_overlap, mean_of_regions, shares
 from minifcn.functional.pool import max_pool2d
 from minifcn.functional.reduce import reduced, sum
 from minifcn.tensor import Axis, Tensor
@@ -102,7 +102,7 @@ def cldice_loss(
     (0.0, 0.0667)
     """
     name = "cldice_loss"
-    x, y = both(name, prediction, target)
+    x, y = shares(name, prediction, target)
     check_overlap(name, eps, empty, smooth)
     axes, s = axes_of(name, axis, x.ndim), smooth + (eps if empty == "perfect" else 0.0)
     x, y = as_image(name, x), as_image(name, y)

@@ -34,7 +34,8 @@ def read_weights(path: str | Path) -> dict[str, NDArray]:
     """Arrays by name, as the file has them: in PyTorch's names and layouts, if PyTorch wrote it.
 
     float16 and bfloat16 become float32. ``minifcn.models.BackboneUNet.load_pretrained`` takes the result; `from_torch`
-    converts it to minifcn's layouts.
+    converts it to minifcn's layouts. "module.", which names of networks trained on several devices begin with, is left
+    out.
 
     Args:
         path: a .safetensors file; or a .pth, .pt or .bin file, for which PyTorch must be installed. Of the latter only
@@ -108,7 +109,7 @@ def _read_safetensors(path: Path) -> dict[str, NDArray]:
         entries = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise WeightsError(f"{path}: truncated or not a safetensors file ({error})") from None
-    return {name: _decoded(path, name, entry) for name, entry in sorted(entries)}
+    return {name.removeprefix("module."): _decoded(path, name, entry) for name, entry in sorted(entries)}
 
 
 def _decoded(path: Path, name: str, entry: Mapping[str, Any]) -> NDArray:
@@ -134,10 +135,9 @@ def _read_torch(path: Path) -> dict[str, NDArray]:
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged file fails in any of the unpickler's ways: KeyError, EOFError, ...
-        reason = str(error).split("\n", 1)[0][:120]
         raise WeightsError(
             f"{path}: damaged, or it holds more than tensors, which is not read because it might run code "
-            f"({type(error).__name__}: {reason}); save the network's state_dict()"
+            f"({type(error).__name__}); save the network's state_dict()"
         ) from None
     if isinstance(content, dict):
         content = next((content[key] for key in ("state_dict", "model") if isinstance(content.get(key), dict)), content)
@@ -145,4 +145,4 @@ def _read_torch(path: Path) -> dict[str, NDArray]:
         raise WeightsError(f"{path}: not a state dict, which is tensors by name; save the network's state_dict()")
     halves = (torch.float16, torch.bfloat16)
     tensors = {str(name): value.float() if value.dtype in halves else value for name, value in content.items()}
-    return {name: value.detach().numpy() for name, value in tensors.items()}
+    return {name.removeprefix("module."): value.detach().numpy() for name, value in tensors.items()}

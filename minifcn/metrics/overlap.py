@@ -48,7 +48,7 @@ def confusion_matrix(
     _check_range("truth", truth, classes)
     _check_range("prediction", prediction, classes)
     # One integer a pair, row-major: bincount then fills the matrix in a single pass.
-    pairs = truth.ravel().astype(np.int64) * classes + prediction.ravel()
+    pairs = truth.ravel().astype(np.int64) * classes + prediction.ravel().astype(np.int64)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 

@@ -71,8 +71,9 @@ def overlaps(truth: np.ndarray, proposal: np.ndarray) -> Overlaps:
         raise ValueError("overlaps: truth has no foreground pixel, so there is nothing to compare")
 
     _, i = np.unique(truth[foreground], return_inverse=True)
-    j = proposal[foreground].astype(np.int64)
-    width = int(j.max()) + 1
+    # Numbered anew, 0 staying 0, because labels may be so large that i * width would overflow.
+    labels, j = np.unique(np.append(proposal[foreground], 0), return_inverse=True)
+    j, width = j[:-1], len(labels)
     pairs, counts = np.unique(i * width + j, return_counts=True)
     i, j = np.divmod(pairs, width)
     fractions = counts / n

@@ -8,23 +8,25 @@ import math
 import numpy as np
 
 
-def psnr(truth: np.ndarray, image: np.ndarray, data_range: float = 1.0) -> float:
+def psnr(truth: np.ndarray, image: np.ndarray, data_range: float | None = None) -> float:
     """Peak signal-to-noise ratio in decibels, 10 log10(L² / MSE); infinite for equal images.
 
     Args:
         truth: any shape, real numbers.
         image: the same shape.
-        data_range: L, the largest value minus the smallest one that the images could have: 1, or 255 for uint8.
+        data_range: L, the largest value minus the smallest one that the images could have; None is 1 for floating point
+            and booleans, 255 for uint8, 65535 for uint16.
 
     Raises:
-        ValueError: shapes differ, there are no pixels, values are not real, or ``data_range`` is not positive.
+        ValueError: shapes differ, there are no pixels, values are not real; ``data_range`` is not positive, or None for
+            other types.
 
     >>> psnr(np.zeros((2, 2)), np.full((2, 2), 0.1))
     20.0
     >>> psnr(np.ones((2, 2)), np.ones((2, 2)))
     inf
     """
-    truth, image = _as_pair("psnr", truth, image, data_range)
+    truth, image, data_range = _as_pair("psnr", truth, image, data_range)
     error = float(np.mean((truth - image) ** 2))
     return 10.0 * math.log10(data_range**2 / error) if error > 0.0 else math.inf
 
@@ -32,7 +34,7 @@ def psnr(truth: np.ndarray, image: np.ndarray, data_range: float = 1.0) -> float
 def ssim(
     truth: np.ndarray,
     image: np.ndarray,
-    data_range: float = 1.0,
+    data_range: float | None = None,
     sigma: float = 1.5,
     window: int = 11,
     k1: float = 0.01,
@@ -64,7 +66,7 @@ def ssim(
     >>> round(ssim(image, image), 12), ssim(image, 1 - image) < 0
     (1.0, True)
     """
-    truth, image = _as_pair("ssim", truth, image, data_range)
+    truth, image, data_range = _as_pair("ssim", truth, image, data_range)
     if truth.ndim not in (2, 3):
         raise ValueError(f"ssim: expected images (H, W) or (H, W, C), got {truth.shape}")
     if window < 1 or window % 2 == 0 or not sigma > 0:
@@ -95,7 +97,10 @@ def _windowed_mean(values: np.ndarray, sigma: float, radius: int) -> np.ndarray:
     return inside
 
 
-def _as_pair(name: str, truth: np.ndarray, image: np.ndarray, data_range: float) -> tuple[np.ndarray, np.ndarray]:
+def _as_pair(
+    name: str, truth: np.ndarray, image: np.ndarray, data_range: float | None
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Both images in float64, and what their values could range over, checked."""
     truth, image = np.asarray(truth), np.asarray(image)
     if truth.shape != image.shape:
         raise ValueError(f"{name}: truth {truth.shape} and image {image.shape} must have the same shape")
@@ -103,6 +108,17 @@ def _as_pair(name: str, truth: np.ndarray, image: np.ndarray, data_range: float)
         raise ValueError(f"{name}: images of shape {truth.shape} have no pixels to compare")
     if truth.dtype.kind not in "biuf" or image.dtype.kind not in "biuf":
         raise ValueError(f"{name}: images must hold real numbers, got {truth.dtype} and {image.dtype}")
+    data_range = _range(name, truth, image) if data_range is None else data_range
     if not data_range > 0:
         raise ValueError(f"{name}: data_range must be positive, got {data_range}; it is 255 for uint8")
-    return truth.astype(np.float64), image.astype(np.float64)
+    return truth.astype(np.float64), image.astype(np.float64), data_range
+
+
+def _range(name: str, truth: np.ndarray, image: np.ndarray) -> float:
+    """What the values of these types could range over."""
+    dtype = np.result_type(truth, image)
+    if dtype.kind in "bf":
+        return 1.0
+    if dtype.kind == "u" and dtype.itemsize <= 2 and truth.dtype == image.dtype:
+        return float(np.iinfo(dtype).max)
+    raise ValueError(f"{name}: what {dtype} pixels could range over is not known; give data_range")

@@ -94,19 +94,6 @@ def join(x: Tensor, skip: Tensor) -> Tensor:
     return F.concatenate([x, F.crop(skip, (x.shape[1], x.shape[2]))])
 
 
-def check_positive(network: str, **numbers: int) -> None:
-    """Refuse what is not a positive integer, in the name of ``network``."""
-    for name, number in numbers.items():
-        if not isinstance(number, int) or number < 1:
-            raise ValueError(f"{network}: {name} must be a positive integer, got {number!r}")
-
-
-def check_choice(network: str, name: str, value: object, choices: tuple[object, ...]) -> None:
-    """Refuse what is none of ``choices``."""
-    if value not in choices:
-        raise ValueError(f"{network}: {name} must be {' or '.join(map(repr, choices))}, not {value!r}")
-
-
 def _conv(
     in_channels: int, out_channels: int, norm: Norm, stride: int, padding: Padding | int, activation: Activation
 ) -> list[Module]:

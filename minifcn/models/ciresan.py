@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from minifcn import functional as F
+from minifcn.models.options import check_choice, check_positive
 from minifcn.models.sliding import PatchClassifier
 from minifcn.nn import Conv2d, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, Tanh, init
 from minifcn.tensor import Tensor
@@ -33,11 +34,9 @@ class _Ciresan(PatchClassifier):
     narrow: ClassVar[Mapping[str, Any]] = {"maps": 1, "hidden": 2}
     source: ClassVar[str] = "Ciresan et al. 2012"
 
-    #: Sides of the kernels; rows and columns of the map that the last pooling leaves; the name in the registry.
+    #: Sides of the kernels; rows and columns of the map that the last pooling leaves.
     _kernels: ClassVar[Sequence[int]]
     _last: ClassVar[int]
-    _window: ClassVar[int]
-    _registered: ClassVar[str]
 
     def __init__(
         self,
@@ -48,23 +47,17 @@ class _Ciresan(PatchClassifier):
         activation: Literal["tanh", "relu"] = "tanh",
     ):
         numbers = {"in_channels": in_channels, "classes": classes, "maps": maps, "hidden": hidden}
-        for name, number in numbers.items():
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(f"{self._registered}: {name} must be a positive integer, got {number!r}")
-        if activation not in ("tanh", "relu"):
-            raise ValueError(f"{self._registered}: activation must be 'tanh' or 'relu', not {activation!r}")
+        check_positive(self.name, **numbers)
+        check_choice(self.name, "activation", activation, ("tanh", "relu"))
         function = ScaledTanh if activation == "tanh" else ReLU
         layers: list[Module] = []
         for level, kernel in enumerate(self._kernels):
             layers += [Conv2d(maps if level else in_channels, maps, kernel), MaxPool2d(2), function()]
         layers += [Flatten(), Linear(self._last**2 * maps, hidden), function(), Linear(hidden, classes)]
-        super().__init__(Sequential(*layers), self._window, in_channels, classes)
+        super().__init__(Sequential(*layers), self.side, in_channels, classes)
         if activation == "tanh":
             for parameter in self.parameters():
                 init.uniform_(parameter, -0.05, 0.05)
-
-    def _name(self) -> str:
-        return self._registered
 
 
 class CiresanN4(_Ciresan):
@@ -87,7 +80,8 @@ class CiresanN4(_Ciresan):
     (5, 1, 1, 2)
     """
 
-    _kernels, _last, _window, _registered = (4, 5, 4, 4), 3, 95, "ciresan-n4"
+    name = "ciresan-n4"
+    _kernels, _last, side = (4, 5, 4, 4), 3, 95
 
 
 class CiresanN3(_Ciresan):
@@ -102,4 +96,5 @@ class CiresanN3(_Ciresan):
     (1, 6, 1, 2)
     """
 
-    _kernels, _last, _window, _registered = (5, 5, 5), 4, 65, "ciresan-n3"
+    name = "ciresan-n3"
+    _kernels, _last, side = (5, 5, 5), 4, 65

@@ -12,20 +12,27 @@ voc-fcn32s, voc-fcn16s and voc-fcn8s). So are the offsets of crops, with which t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from minifcn import functional as F
 from minifcn.functional.arguments import TensorLike
+from minifcn.io.weights import from_torch_layout, to_torch_layout
+from minifcn.models.encoder import adapted
 from minifcn.models.network import Network
+from minifcn.models.options import check_choice, check_positive
 from minifcn.nn import Conv2d, ConvTranspose2d, Dropout, MaxPool2d, Module, init
+from minifcn.nn.state import first_of
 from minifcn.tensor import Tensor
 
 #: VGG16 (Simonyan & Zisserman 2015): 3 x 3 convolutions of each stage, and its width as a multiple of the first one's.
 _STAGES = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
 #: Zeros around the image: they leave fc6's 7 x 7 window enough to stand on, even if the image is a single pixel.
 _BORDER = 100
+
+
+Learned = bool | Literal["skips"]
 
 
 class _Skip(NamedTuple):
@@ -47,7 +54,7 @@ class _FCN(Network):
 
     narrow: ClassVar[Mapping[str, Any]] = {"base": 1, "hidden": 1}
     source: ClassVar[str] = "Long, Shelhamer & Darrell 2015"
-    published: ClassVar[Mapping[str, Any]] = {"in_channels": 3, "classes": 21}
+    published: ClassVar[Mapping[str, Any]] = {"in_channels": 3, "classes": 21, "learned": False}
 
     #: From coarse to fine.
     _skips: ClassVar[tuple[_Skip, ...]] = ()
@@ -61,12 +68,10 @@ class _FCN(Network):
         base: int = 64,
         hidden: int = 4096,
         dropout: float = 0.5,
-        learned: bool = True,
+        learned: Learned = True,
     ):
-        numbers = {"in_channels": in_channels, "classes": classes, "base": base, "hidden": hidden}
-        for name, number in numbers.items():
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(f"{self._name()}: {name} must be a positive integer, got {number!r}")
+        check_positive(self.name, in_channels=in_channels, classes=classes, base=base, hidden=hidden)
+        check_choice(self.name, "learned", learned, (True, False, "skips"))
         self.in_channels, self.classes = in_channels, classes
         widths, channels = {}, in_channels  # of what each pooling gives
         for stage, (convolutions, multiple) in enumerate(_STAGES, 1):
@@ -80,10 +85,10 @@ class _FCN(Network):
         self.fc7, self.drop7 = _conv_relu(hidden, hidden, 1), Dropout(dropout)
         self.score_fr = _score(hidden, classes)
         for skip in self._skips:
-            self.add_module(skip.enlarge, _enlarge(classes, 2, learned))
+            self.add_module(skip.enlarge, _enlarge(classes, 2, bool(learned)))
             self.add_module(skip.score, _score(widths[skip.pool], classes))
         name, factor, _ = self._last
-        self.add_module(name, _enlarge(classes, factor, learned))
+        self.add_module(name, _enlarge(classes, factor, learned is True))
 
     def forward(self, images: TensorLike) -> Tensor:
         """Logits (N, H, W, classes) of images (N, H, W, in_channels).
@@ -112,15 +117,20 @@ class _FCN(Network):
     def load_pretrained(self, weights: Mapping[str, np.ndarray]) -> None:
         """Start from a VGG16 that was trained to classify images, by torchvision's names and in PyTorch's layout.
 
-        ``features.0.weight`` (64, 3, 3, 3) goes into conv1_1, and so on; ``classifier.0.weight`` (4096, 25088) becomes
-        the 7 x 7 windows of fc6, and ``classifier.3.weight`` fc7. The last dense layer, which knows ImageNet's classes,
-        is left out, as is anything else. Images have to be prepared as they were for that VGG16.
+        ``features.0.weight`` (64, 3, 3, 3) goes into conv1_1 (for other channels than three, see
+        `minifcn.models.encoder.adapted`), and so on; ``classifier.0.weight`` (4096, 25088) becomes the 7 x 7 windows of
+        fc6, and ``classifier.3.weight`` fc7. With another ``hidden`` than VGG16's 4096, fc6 and fc7 stay as they are.
+        The last dense layer, which knows ImageNet's classes, is left out, as is anything else. Images have to be
+        prepared as they were for that VGG16.
 
         Raises:
-            ValueError: arrays are missing or of the wrong shape. All of them are named, and nothing has been changed.
+            ValueError: arrays are missing or of the wrong shape. They are named, and nothing has been changed.
         """
         state, problems = {}, []
+        weights = self._fitting(weights)
         for theirs, ours in _torchvision_names():
+            if ours.startswith("fc") and len(weights.get("classifier.0.bias", ())) not in (0, self.fc6.out_channels):
+                continue  # a narrower classifier than the file's is trained anew
             kh, kw, c_in, c_out = getattr(self, ours).weight.shape
             weight = (c_out, c_in * kh * kw) if theirs.startswith("classifier") else (c_out, c_in, kh, kw)
             for part, shape in (("weight", weight), ("bias", (c_out,))):
@@ -136,8 +146,16 @@ class _FCN(Network):
                     state[f"{ours}.weight"] = taps.transpose(2, 3, 1, 0)  # (K, C, kh, kw) -> (kh, kw, C, K)
         if problems:
             heading = f"{self._name()}: these are not the weights of torchvision's vgg16 (without batch normalisation)"
-            raise ValueError("\n".join([heading, *problems]))
+            raise ValueError("\n".join([heading, *first_of(problems)]))
         self.load_state_dict(state, strict=False)
+
+    def _fitting(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The weights, the first layer's for as many channels as the images have."""
+        name = f"{next(_torchvision_names())[0]}.weight"
+        first = weights.get(name)
+        if first is None or np.ndim(first) != 4:
+            return dict(weights)
+        return {**weights, name: to_torch_layout(adapted(from_torch_layout(first), self.in_channels))}
 
     def adopt(self, network: Module) -> list[str]:
         """Copy every parameter that both networks have, by name and shape; the names of the others here are returned.
@@ -182,14 +200,15 @@ class FCN32s(_FCN):
         base: channels of the first stage; the others have 2, 4, 8 and 8 times as many.
         hidden: channels of fc6 and fc7.
         dropout: its probability, after fc6 and fc7.
-        learned: train the transposed convolutions; otherwise they stay what all of them start as, bilinear
-            interpolation, as in the networks that the authors released.
+        learned: train the transposed convolutions, which start as bilinear interpolation: True, all of them; "skips",
+            all but the last one, as the paper says; False, none, as in the networks that the authors released.
 
     >>> import minifcn as mf
     >>> FCN32s(1, 2, base=1, hidden=1)(mf.zeros(1, 5, 7, 1)).shape
     (1, 5, 7, 2)
     """
 
+    name = "fcn32s"
     _last = ("upscore", 32, 19)
 
 
@@ -200,6 +219,7 @@ class FCN16s(_FCN):
     Conv2d(8, 2, kernel_size=(1, 1), stride=(1, 1))
     """
 
+    name = "fcn16s"
     _skips = (_Skip("upscore2", "score_pool4", "pool4", 5),)
     _last = ("upscore16", 16, 27)
 
@@ -211,6 +231,7 @@ class FCN8s(_FCN):
     Conv2d(4, 2, kernel_size=(1, 1), stride=(1, 1))
     """
 
+    name = "fcn8s"
     _skips = (*FCN16s._skips, _Skip("upscore_pool4", "score_pool3", "pool3", 9))
     _last = ("upscore8", 8, 31)
 

@@ -12,7 +12,7 @@ from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
 from minifcn.tensor import Tensor
 
-_FURTHEST = 4096  # pixels to the next legal size: beyond any network's total stride
+_FURTHEST = 2**15  # pixels to the next legal size: beyond any network's total stride
 
 
 class Network(Module):
@@ -21,6 +21,8 @@ class Network(Module):
     A subclass says in `output_length` how one axis is changed, and starts its forward with `checked`.
     """
 
+    #: What the registry, the command line and errors call it.
+    name: ClassVar[str] = ""
     #: Options that make a network of the same geometry with few channels: quick to build, to trace and to test.
     narrow: ClassVar[Mapping[str, Any]] = {}
     #: Who published it: authors and year.
@@ -122,4 +124,4 @@ class Network(Module):
         return x
 
     def _name(self) -> str:
-        return type(self).__name__.lower()
+        return self.name or type(self).__name__.lower()

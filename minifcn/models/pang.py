@@ -10,6 +10,7 @@ import numpy as np
 from minifcn.autograd import no_grad
 from minifcn.functional.arguments import Activation, TensorLike
 from minifcn.models.network import Network
+from minifcn.models.options import check_choice, check_positive
 from minifcn.nn import Conv2d, Identity, Sequential, Sigmoid, init
 from minifcn.tensor import Tensor
 
@@ -40,6 +41,7 @@ class PangCNN(Network):
     (1, 5, 7, 1)
     """
 
+    name = "pang"
     narrow: ClassVar[Mapping[str, Any]] = {"maps": 1}
     source: ClassVar[str] = "Pang et al. 2010"
     published: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 1}
@@ -54,11 +56,8 @@ class PangCNN(Network):
         kernel_size: int = 3,
     ):
         numbers = {"in_channels": in_channels, "classes": classes, "maps": maps, "kernel_size": kernel_size}
-        for name, number in {**numbers, "hidden": hidden}.items():
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(f"pangcnn: {name} must be a positive integer, got {number!r}")
-        if activation not in ("relu", "sigmoid"):
-            raise ValueError(f"pangcnn: activation must be 'relu' or 'sigmoid', not {activation!r}")
+        check_positive(self.name, hidden=hidden, **numbers)
+        check_choice(self.name, "activation", activation, ("relu", "sigmoid"))
         self.in_channels, self.classes, self.activation = in_channels, classes, activation
         fused: Activation = "relu" if activation == "relu" else None
         self.layers = Sequential()

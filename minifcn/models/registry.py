@@ -15,16 +15,19 @@ from minifcn.models.unet_backbone import BackboneUNet
 
 #: Every network's name and class.
 REGISTRY: dict[str, type[Network]] = {
-    "pang": PangCNN,
-    "ciresan-n3": CiresanN3,
-    "ciresan-n4": CiresanN4,
-    "fcn32s": FCN32s,
-    "fcn16s": FCN16s,
-    "fcn8s": FCN8s,
-    "segnet": SegNet,
-    "segnet-basic": SegNetBasic,
-    "unet": UNet,
-    "unet-backbone": BackboneUNet,
+    network.name: network
+    for network in (
+        PangCNN,
+        CiresanN3,
+        CiresanN4,
+        FCN32s,
+        FCN16s,
+        FCN8s,
+        SegNet,
+        SegNetBasic,
+        UNet,
+        BackboneUNet,
+    )
 }
 
 

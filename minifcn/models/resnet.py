@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from minifcn import functional as F
-from minifcn.models.blocks import check_choice, check_positive
 from minifcn.models.encoder import Encoder
+from minifcn.models.options import check_choice, check_positive
 from minifcn.nn import BatchNorm2d, Conv2d, Identity, MaxPool2d, Module, Sequential
 from minifcn.tensor import Tensor
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 
 from minifcn.functional.arguments import TensorLike
 from minifcn.models.network import Network
+from minifcn.models.options import check_positive
 from minifcn.nn import BatchNorm2d, Conv2d, MaxPool2d, MaxUnpool2d, ModuleList, Sequential
 from minifcn.tensor import Tensor
 
@@ -60,11 +61,6 @@ class _Unpooling(Network):
         """As many output rows as input rows, however few."""
         return max(length, 0)
 
-    def _check(self, **numbers: int) -> None:
-        for name, number in numbers.items():
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(f"{self._name()}: {name} must be a positive integer, got {number!r}")
-
 
 class SegNet(_Unpooling):
     """VGG16's 13 convolutions and their mirror image: (N, H, W, C) -> logits (N, H, W, classes), for any H, W >= 1.
@@ -83,12 +79,13 @@ class SegNet(_Unpooling):
     (1, 45, 60, 11)
     """
 
+    name = "segnet"
     narrow: ClassVar[Mapping[str, Any]] = {"base": 1}
     source: ClassVar[str] = "Badrinarayanan, Kendall & Cipolla 2015"
     published: ClassVar[Mapping[str, Any]] = {"in_channels": 3, "classes": 11}
 
     def __init__(self, in_channels: int, classes: int, base: int = 64):
-        self._check(in_channels=in_channels, classes=classes, base=base)
+        check_positive(self.name, in_channels=in_channels, classes=classes, base=base)
         widths = [[multiple * base for multiple in stage] for stage in _STAGES]
         inputs = [in_channels, *(stage[-1] for stage in widths[:-1])]  # channels that each stage starts from
         encoder = [_stage(channels, stage, 3) for channels, stage in zip(inputs, widths, strict=True)]
@@ -116,12 +113,13 @@ class SegNetBasic(_Unpooling):
     (1, 45, 60, 11)
     """
 
+    name = "segnet-basic"
     narrow: ClassVar[Mapping[str, Any]] = {"width": 1}
     source: ClassVar[str] = "Badrinarayanan, Kendall & Cipolla 2015"
     published: ClassVar[Mapping[str, Any]] = {"in_channels": 3, "classes": 11}
 
     def __init__(self, in_channels: int, classes: int, width: int = 64):
-        self._check(in_channels=in_channels, classes=classes, width=width)
+        check_positive(self.name, in_channels=in_channels, classes=classes, width=width)
         encoder = [_stage(channels, [width], 7) for channels in (in_channels, width, width, width)]
         decoder = [_stage(width, [width], 7, activation=None) for _ in range(4)]
         super().__init__(in_channels, classes, encoder, decoder, Conv2d(width, classes, 1))

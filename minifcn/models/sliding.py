@@ -24,6 +24,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 from minifcn import functional as F
 from minifcn.functional.arguments import TensorLike
@@ -47,6 +48,9 @@ class PatchClassifier(Network):
         classes: channels of the output.
     """
 
+    #: Rows and columns of the window, where all networks of a class have the same.
+    side: ClassVar[int] = 0
+
     def __init__(self, layers: Sequential, window: int, in_channels: int, classes: int):
         self.layers, self.window, self.in_channels, self.classes = layers, window, in_channels, classes
 
@@ -63,6 +67,11 @@ class PatchClassifier(Network):
                 f"{self._name()}: of windows {x.shape} the layers made {scores.shape}, not {self.classes} numbers each"
             )
         return F.reshape(scores, (len(x), 1, 1, self.classes))
+
+    @property
+    def total_stride(self) -> int:
+        """How far apart the windows lie that the strided layers themselves could share their work between."""
+        return receptive_field(self.layers)[1][0]
 
     def for_images(self) -> Network:
         """`Fragments` of this classifier as it is now: parameters are copies, so ask again after further training."""

@@ -14,14 +14,13 @@ from minifcn.models.blocks import (
     Norm,
     Padding,
     Up,
-    check_choice,
-    check_positive,
     double,
     halve,
     join,
     level,
 )
 from minifcn.models.network import Network
+from minifcn.models.options import check_choice, check_positive
 from minifcn.nn import Conv2d, CoordinateChannels, ModuleList
 from minifcn.tensor import Tensor
 
@@ -71,6 +70,7 @@ class UNet(Network):
     (1, 32, 48, 2)
     """
 
+    name = "unet"
     narrow: ClassVar[Mapping[str, Any]] = {"base": 1}
     source: ClassVar[str] = "Ronneberger, Fischer & Brox 2015"
     published: ClassVar[Mapping[str, Any]] = {"in_channels": 1, "classes": 2, "padding": "valid", "dropout": 0.5}

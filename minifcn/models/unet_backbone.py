@@ -8,9 +8,10 @@ from typing import Any, ClassVar, TypeVar
 from numpy.typing import NDArray
 
 from minifcn.functional.arguments import TensorLike
-from minifcn.models.blocks import NORMS, UPS, Norm, Up, check_choice, check_positive, double, join, level
+from minifcn.models.blocks import NORMS, UPS, Norm, Up, double, join, level
 from minifcn.models.encoder import Encoder
 from minifcn.models.network import Network
+from minifcn.models.options import check_choice, check_positive
 from minifcn.models.resnet import ResNet
 from minifcn.models.vgg import VGG
 from minifcn.nn import Conv2d, ModuleList
@@ -56,6 +57,7 @@ class BackboneUNet(Network):
     (1, 32, 64, 2)
     """
 
+    name = "unet-backbone"
     narrow: ClassVar[Mapping[str, Any]] = {"base": 1}
     source: ClassVar[str] = 'the lecture, "U-Net improvements"'
     published: ClassVar[Mapping[str, Any]] = {"in_channels": 3, "classes": 2}

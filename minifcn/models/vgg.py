@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from minifcn.models.blocks import NORMS, Norm, check_choice, check_positive, conv_relu
+from minifcn.models.blocks import NORMS, Norm, conv_relu
 from minifcn.models.encoder import Encoder
+from minifcn.models.options import check_choice, check_positive
 from minifcn.nn import BatchNorm2d, Conv2d, Identity, MaxPool2d, Module, Sequential
 from minifcn.tensor import Tensor
 

@@ -227,6 +227,10 @@ class SumOfLosses(Module):
     Args:
         terms: (loss, weight) pairs; losses are modules.
 
+    All losses get the same prediction and target, so they must be of one kind: probabilities, say. For sums of
+    cross-entropy, which takes logits and labels, and overlap losses, which take probabilities and one-hot labels, see
+    `minifcn.training.objective`: ``objective("cross_entropy + 0.5*dice")(logits, labels)``.
+
     Raises:
         ValueError: no terms, or a weight that is not a finite number.
 

@@ -195,7 +195,7 @@ class Module:
                 and both are returned; shapes must agree all the same.
 
         Raises:
-            ValueError: something does not fit. All of it is named, and nothing has been changed.
+            ValueError: something does not fit. It is named, and nothing has been changed.
         """
         return load_into(type(self).__name__, dict(self._named(_own_state)), state_dict, strict)
 

@@ -1,4 +1,4 @@
-"""Loading saved arrays into a module: all or nothing, and an error that names everything that does not fit."""
+"""Loading saved arrays into a module: all or nothing, and an error that names what does not fit."""
 
 from __future__ import annotations
 
@@ -18,6 +18,15 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
+def first_of(lines: list[str], most: int = 12) -> list[str]:
+    """The first of many complaints, and how many more there are: weights of another network give hundreds.
+
+    >>> first_of(["  a", "  b", "  c"], most=1)
+    ['  a', '  ... and 2 more']
+    """
+    return lines if len(lines) <= most + 1 else [*lines[:most], f"  ... and {len(lines) - most} more"]
+
+
 def load_into(owner: str, own: Mapping[str, Tensor], given: Mapping[str, Any], strict: bool) -> IncompatibleKeys:
     """Overwrite the Tensors of ``own`` with the arrays of the same name in ``given``; see `Module.load_state_dict`."""
     missing = [name for name in own if name not in given]
@@ -29,7 +38,7 @@ def load_into(owner: str, own: Mapping[str, Tensor], given: Mapping[str, Any], s
             *(f"  unexpected: {name} {np.shape(given[name])}" for name in unexpected if strict),
             *(f"  wrong shape: {name} is {own[name].shape}, got {np.shape(given[name])}" for name in misshapen),
         ]
-        raise ValueError("\n".join([f"load_state_dict: the state does not fit into {owner}", *lines]))
+        raise ValueError("\n".join([f"load_state_dict: the state does not fit into {owner}", *first_of(lines)]))
     with no_grad():
         for name in own:
             if name in given:

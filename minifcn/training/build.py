@@ -1,36 +1,14 @@
-"""From a configuration to the things that train: model, optimiser, schedule, batches."""
+"""From a configuration to the things that train: model, optimiser, schedule."""
 
 from __future__ import annotations
 
+import inspect
+
 from minifcn import models, optim
-from minifcn.data import (
-    BalancedCrop,
-    Cached,
-    Compose,
-    Crop,
-    Dataset,
-    ElasticDeformation,
-    Loader,
-    Normalised,
-    RandomCrop,
-    RandomFlip,
-    RandomRot90,
-    RandomWarp,
-    Repeated,
-    Transform,
-    Weighted,
-    class_fractions,
-    median_frequency_weights,
-    statistics,
-)
+from minifcn.data import Dataset, class_fractions, median_frequency_weights, statistics
 from minifcn.predict import Predictor
 from minifcn.training.config import ConfigError, TrainConfig
 from minifcn.training.objective import balanced, objective
-
-#: Bytes of images: prepared images are kept in memory where all of them take no more. Reading and normalising a whole
-#: image for every crop out of it takes longer than a step of a small network.
-_MOST_CACHED = 2**30
-
 
 #: Mean and standard deviation of ImageNet's colours, as torchvision's networks were trained with.
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -61,12 +39,16 @@ def build_model(config: TrainConfig, channels: int, classes: int) -> models.Netw
     Raises:
         ConfigError: unknown model, or options that it does not take.
     """
+    if config.model in models.REGISTRY:
+        known = inspect.signature(models.REGISTRY[config.model]).parameters
+        options = [name for name in known if name not in ("in_channels", "classes")]
+        for name in config.options:
+            if name not in options:
+                raise ConfigError(f"{config.model}: no option {name!r}; it has {', '.join(options)}")
     try:
         return models.create(config.model, in_channels=channels, classes=classes, **config.options)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from None
-    except TypeError as error:
-        raise ConfigError(f"model {config.model!r}: {error}") from None
 
 
 def build_optimizer(config: TrainConfig, model: models.Network) -> optim.Optimizer:
@@ -81,39 +63,6 @@ def build_predictor(config: TrainConfig, model: models.Network, classes: tuple[s
     """The network as it is applied: images prepared as in training, answers as its loss understands them."""
     activation = objective(config.loss).activation
     return Predictor(model, config.normalisation, classes, activation=activation, scale=scale)
-
-
-def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
-    """Batches of random crops of normalised images; all batches of one size, so that every step weighs the same."""
-    steps: list[Transform] = []
-    crop = _crop(config)
-    if config.elastic:
-        steps.append(RandomWarp(ElasticDeformation(config.elastic), crop=crop))
-    elif crop:
-        steps.append(crop)
-    if config.augment:
-        steps += [RandomFlip(), RandomRot90()]
-    transform = Compose(*steps) if steps else None
-    return Loader(_prepared(config, dataset), config.batch, transform=transform, seed=config.seed, drop_last=True)
-
-
-def _prepared(config: TrainConfig, dataset: Dataset) -> Dataset:
-    """The dataset normalised, with the weights of pixels that are asked for, at least as large as a batch."""
-    if config.border_weight:
-        dataset = Weighted(dataset, config.border_weight)
-    dataset = Normalised(dataset, config.normalisation)
-    if len(dataset) * dataset[0][0].nbytes <= _MOST_CACHED:
-        dataset = Cached(dataset)
-    return Repeated(dataset, -(-config.batch // len(dataset))) if config.batch > len(dataset) else dataset
-
-
-def _crop(config: TrainConfig) -> Crop | None:
-    """Where to cut windows."""
-    if not config.crop:
-        return None
-    if config.balance in ("crops", "windows"):
-        return BalancedCrop(config.crop, exact=config.balance == "windows")
-    return RandomCrop(config.crop)
 
 
 def build_schedule(config: TrainConfig, optimizer: optim.Optimizer) -> optim.Schedule:

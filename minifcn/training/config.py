@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -40,9 +41,15 @@ class TrainConfig:
         steps: number of optimiser steps.
         batch: images a step.
         crop: side of the random crops in pixels; 0 trains on whole images.
-        augment: random flips and quarter turns; not for images in which up and down matter.
+        augment: "turns", random flips and quarter turns; "mirror", flips left-right, for images that have an up and a
+            down; or "none".
         elastic: standard deviation in pixels of U-Net's elastic deformation; 0: none.
+        rotation: random rotation by up to so many degrees.
+        zoom: random magnification by up to this factor, and as much the other way.
+        intensity: random changes of gamma, contrast and brightness, by up to about this share.
+        noise: random noise, of a standard deviation of up to this share of an image's range.
         border_weight: w0 of U-Net's weight map, which favours the pixels between near objects; 0: none.
+        border_sigma: its σ, in pixels.
         lr: the highest learning rate; it rises over the first steps and falls to 0 along a cosine.
         optimizer: "adamw" or "sgd".
         momentum: of "sgd".
@@ -68,9 +75,14 @@ class TrainConfig:
     steps: int = 500
     batch: int = 4
     crop: int = 0
-    augment: bool = True
+    augment: Literal["turns", "mirror", "none"] = "turns"
     elastic: float = 0.0
+    rotation: float = 0.0
+    zoom: float = 1.0
+    intensity: float = 0.0
+    noise: float = 0.0
     border_weight: float = 0.0
+    border_sigma: float = 5.0
     lr: float = 1e-3
     optimizer: Literal["adamw", "sgd"] = "adamw"
     momentum: float = 0.9
@@ -87,8 +99,13 @@ class TrainConfig:
         for name in ("steps", "batch", "validate_every", "validation_images"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.elastic < 0 or self.border_weight < 0:
-            raise ConfigError("elastic and border_weight must not be negative")
+        for name in ("elastic", "rotation", "intensity", "noise", "border_weight"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} must be finite and not negative, got {getattr(self, name)}")
+        if not (1 <= self.zoom < math.inf and 0 < self.border_sigma < math.inf):
+            raise ConfigError(f"expected zoom >= 1 and border_sigma > 0, got {self.zoom} and {self.border_sigma}")
+        if self.augment not in ("turns", "mirror", "none"):
+            raise ConfigError(f"augment must be 'turns', 'mirror' or 'none', not {self.augment!r}")
         if self.crop < 0 or self.seed < 0 or self.clip < 0 or self.weight_decay < 0:
             raise ConfigError("crop, seed, clip and weight_decay must not be negative")
         if self.normalise not in ("image", "dataset"):

@@ -23,14 +23,14 @@ class Evaluation:
     Attributes:
         matrix: the confusion matrix over all pixels, with everything derived from it.
         classes: names of the classes.
-        cross_entropy: mean over pixels of −ln P(true class).
+        cross_entropy: mean over pixels of −ln P(true class); None where classes are no alternatives (sigmoid).
         isbi: V_Rand and V_Info of P(last class), where that was asked for.
         seconds_an_image: how long prediction took, on this machine, now.
     """
 
     matrix: ConfusionMatrix
     classes: tuple[str, ...]
-    cross_entropy: float
+    cross_entropy: float | None
     isbi: IsbiScores | None = None
     seconds_an_image: float = 0.0
 
@@ -41,8 +41,8 @@ class Evaluation:
 
     def scalars(self) -> dict[str, float]:
         """Every score by name, for tables and files."""
-        scores = {
-            "cross_entropy": self.cross_entropy,
+        scores = {} if self.cross_entropy is None else {"cross_entropy": self.cross_entropy}
+        scores |= {
             "mean_iou": float(self.matrix.mean_iou),
             "mean_dice": float(self.matrix.mean_dice),
             "pixel_error": float(self.matrix.pixel_error),
@@ -107,4 +107,5 @@ def _evaluate_classes(
         if progress:
             progress(done, len(chosen))
     isbi = isbi_scores(np.stack(truths), np.stack(interiors)) if membranes else None
-    return Evaluation(matrix, dataset.classes, surprise / max(1, pixels), isbi, seconds / max(1, done))
+    cross_entropy = surprise / max(1, pixels) if predictor.activation == "softmax" else None
+    return Evaluation(matrix, dataset.classes, cross_entropy, isbi, seconds / max(1, done))

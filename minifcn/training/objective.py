@@ -20,6 +20,7 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import settings
+from minifcn.data.dataset import Task
 from minifcn.data.masks import IGNORE_INDEX
 from minifcn.data.targets import Kind, Target, WeightedLabel, classes_of, mapped
 from minifcn.functional.loss import Empty
@@ -56,6 +57,22 @@ class Objective:
         case = _Case(logits, target, self.activation, self._class_weights)
         return functools.reduce(operator.add, (_scaled(term.weight, term.loss(case)) for term in self._terms))
 
+    @property
+    def weighs(self) -> bool:
+        """Whether weights of classes and pixels make a difference."""
+        return any(_LOSSES[term.name].weighs for term in self._terms)
+
+    def check_task(self, task: Task) -> None:
+        """Refuse a dataset that asks for classes where the loss is one of values, and the other way round.
+
+        Raises:
+            ConfigError: they do not fit.
+        """
+        values = self.activation == "identity"
+        if values != (task == "regression"):
+            kinds = "values, as mse does" if task == "regression" else "classes, as cross_entropy does"
+            raise ConfigError(f"loss {self.expression!r}: the dataset needs a loss of {kinds}")
+
     def __repr__(self) -> str:
         return f"Objective({self.expression!r}, activation={self.activation!r})"
 
@@ -69,7 +86,7 @@ def objective(expression: str, class_weights: Iterable[float] = ()) -> Objective
     | focal | gamma=2.0, alpha=None (sigmoid only) | softmax or sigmoid |
     | bce | | sigmoid |
     | dice | smooth=0.0, empty="ignore" | softmax or sigmoid |
-    | jaccard | power=2 (the lecture's j2), smooth, empty | softmax or sigmoid |
+    | jaccard | power=1 (the lecture's j; 2 is j2), smooth, empty | softmax or sigmoid |
     | tversky | alpha=0.3, beta=0.7, smooth, empty | softmax or sigmoid |
     | cldice | iterations=10, smooth=1.0, empty | softmax or sigmoid |
     | tv | isotropic=False | any |
@@ -100,6 +117,8 @@ def objective(expression: str, class_weights: Iterable[float] = ()) -> Objective
         needs = "; ".join(f"{term.name} needs {' or '.join(term.activations)}" for term in terms)
         raise ConfigError(f"loss {expression!r}: its losses see different predictions: {needs}; choose one kind")
     weights = np.asarray(tuple(class_weights), np.float32)
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ConfigError(f"class weights must be finite and not negative, got {weights.tolist()}")
     made = Objective(expression, terms, common[0], weights if weights.size else None)
     _try(made, weights.size or 2)
     return made
@@ -229,7 +248,7 @@ def _dice(case: _Case, *, smooth: float = 0.0, empty: Empty = "ignore") -> Tenso
     return F.dice_loss(*case.regions, empty=empty, axis=case.batch_axes, smooth=smooth)
 
 
-def _jaccard(case: _Case, *, power: float = 2, smooth: float = 0.0, empty: Empty = "ignore") -> Tensor:
+def _jaccard(case: _Case, *, power: float = 1, smooth: float = 0.0, empty: Empty = "ignore") -> Tensor:
     return F.jaccard_loss(*case.regions, power=power, empty=empty, axis=case.batch_axes, smooth=smooth)
 
 
@@ -259,13 +278,14 @@ def _mse(case: _Case) -> Tensor:
 class _Loss(NamedTuple):
     function: Callable[..., Tensor]
     activations: tuple[Activation, ...]
+    weighs: bool = False  # takes weights of classes and pixels
 
 
 _ACTIVATIONS: tuple[Activation, ...] = ("softmax", "sigmoid", "identity")
 _LOSSES: dict[str, _Loss] = {
-    "cross_entropy": _Loss(_cross_entropy, ("softmax",)),
-    "focal": _Loss(_focal, ("softmax", "sigmoid")),
-    "bce": _Loss(_bce, ("sigmoid",)),
+    "cross_entropy": _Loss(_cross_entropy, ("softmax",), weighs=True),
+    "focal": _Loss(_focal, ("softmax", "sigmoid"), weighs=True),
+    "bce": _Loss(_bce, ("sigmoid",), weighs=True),
     "dice": _Loss(_dice, ("softmax", "sigmoid")),
     "jaccard": _Loss(_jaccard, ("softmax", "sigmoid")),
     "tversky": _Loss(_tversky, ("softmax", "sigmoid")),
@@ -294,7 +314,7 @@ class _Term:
 def _parsed(expression: str) -> ast.expr:
     try:
         return ast.parse(expression.strip(), mode="eval").body
-    except (SyntaxError, ValueError):  # ValueError: null bytes
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # ValueError: null bytes; the others: too long
         raise _not_an_expression(expression) from None
 
 
@@ -341,6 +361,9 @@ def _options(name: str, keywords: list[ast.keyword], expression: str) -> dict[st
             options[keyword.arg] = ast.literal_eval(keyword.value)
         except ValueError:
             raise _not_an_expression(expression) from None
+        value = options[keyword.arg]
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"loss {name}: {keyword.arg} must be finite, got {value}")
     return options
 
 
@@ -361,6 +384,8 @@ def _try(made: Objective, classes: int) -> None:
     target = np.zeros((1, 2, 2, classes), np.float32) if values else np.zeros((1, 2, 2), np.int64)
     with settings.device("reference"):  # which compiles nothing
         try:
-            made(Tensor(np.zeros((1, 2, 2, classes), np.float32), device="reference"), target)
-        except (TypeError, ValueError) as error:
+            loss = made(Tensor(np.zeros((1, 2, 2, classes), np.float32), device="reference"), target).item()
+        except (TypeError, ValueError, OverflowError) as error:
             raise ConfigError(f"loss {made.expression!r}: {error}") from None
+    if not math.isfinite(loss):
+        raise ConfigError(f"loss {made.expression!r}: is {loss} for four pixels; give its options finite values")

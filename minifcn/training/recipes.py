@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from minifcn.data.dataset import Task
+from minifcn.models import REGISTRY, PatchClassifier
 from minifcn.training.config import ConfigError, TrainConfig
 
 _SMALL_UNET = {"base": 16, "depth": 3, "norm": "batch"}
@@ -28,7 +31,7 @@ RECIPES: dict[str, TrainConfig] = {
         options={"base": 16, "depth": 3},
         steps=1500,
         batch=32,
-        augment=False,
+        augment="none",
         normalise="dataset",
         lr=2e-3,
         validate_every=250,
@@ -41,7 +44,7 @@ RECIPES: dict[str, TrainConfig] = {
         steps=600,
         batch=2,
         crop=256,
-        augment=False,  # the sky is above
+        augment="none",
         normalise="dataset",
         lr=2e-3,
     ),
@@ -50,32 +53,50 @@ RECIPES: dict[str, TrainConfig] = {
         "vgg_cells", options=_SMALL_UNET, loss="mse", steps=1000, batch=4, crop=128, normalise="dataset", lr=2e-3
     ),
     "voc2012": TrainConfig(
-        "voc2012", options={"base": 16, "depth": 4, "norm": "batch"}, steps=600, batch=2, crop=256, normalise="dataset"
+        "voc2012",
+        options={"base": 16, "depth": 4, "norm": "batch"},
+        steps=600,
+        batch=2,
+        crop=256,
+        augment="mirror",
+        normalise="dataset",
     ),
-    "bsds500": TrainConfig("bsds500", options=_SMALL_UNET, balance="inverse", steps=600, batch=2, crop=256),
+    "bsds500": TrainConfig(
+        "bsds500", options=_SMALL_UNET, balance="inverse", steps=600, batch=2, crop=256, augment="mirror"
+    ),
     "digits": TrainConfig(
-        "digits", options=_SMALL_UNET, steps=800, batch=8, augment=False, normalise="dataset", lr=2e-3
+        "digits", options=_SMALL_UNET, steps=800, batch=8, augment="none", normalise="dataset", lr=2e-3
     ),
     "discs": TrainConfig(
-        "discs", options={"base": 8, "depth": 2}, balance="inverse", steps=300, batch=8, augment=False, lr=5e-3
+        "discs", options={"base": 8, "depth": 2}, balance="inverse", steps=300, batch=8, augment="none", lr=5e-3
     ),
-    "folder": TrainConfig("folder", options=_SMALL_UNET, steps=1000, batch=4, crop=128),
+    "folder": TrainConfig("folder", options=_SMALL_UNET, steps=1000, batch=4, crop=128, augment="mirror"),
 }
 
-#: What differs for another network: by (dataset, model). Options are then the model's own, not those of the U-Net.
-_OTHERWISE: dict[tuple[str, str], dict[str, Any]] = {
-    ("isbi", "segnet"): {"options": {"base": 16}},
-    ("isbi", "fcn8s"): {"options": {"base": 16, "hidden": 256}, "crop": 192, "batch": 2},
-    ("isbi", "pang"): {"options": {}, "lr": 1e-2},
-    # The window's centre is the target, and both classes are drawn equally often.
-    ("isbi", "ciresan-n3"): {"options": {}, "crop": 65, "batch": 32, "balance": "windows", "steps": 3000},
-    ("isbi", "ciresan-n4"): {"options": {}, "crop": 95, "batch": 32, "balance": "windows", "steps": 3000},
-    ("camvid", "segnet"): {"options": {"base": 16}},
+#: Options of networks that are quick enough to train on two cores; without them they are as large as published.
+_NARROW: dict[str, dict[str, Any]] = {
+    "segnet": {"base": 16},
+    "segnet-basic": {"width": 32},
+    "fcn32s": {"base": 16, "hidden": 256},
+    "fcn16s": {"base": 16, "hidden": 256},
+    "fcn8s": {"base": 16, "hidden": 256},
+    "unet-backbone": {"backbone": "resnet18", "base": 16},
 }
+
+#: What else differs for another network, by (dataset, model).
+_OTHERWISE: dict[tuple[str, str], dict[str, Any]] = {
+    ("isbi", "fcn8s"): {"crop": 192, "batch": 2},
+    ("isbi", "pang"): {"lr": 1e-2},
+}
+
+#: A classifier of windows learns from many of them, its classes drawn equally often.
+_WINDOWS = {"balance": "windows", "batch": 32, "steps": 3000}
 
 
 def recipe(dataset: str, model: str | None = None, **changes: Any) -> TrainConfig:
     """The recipe for a dataset and a network, with changes; None changes nothing, the option "none" takes one back.
+
+    Networks other than the U-Net are narrow, unless they start from pretrained weights.
 
     Raises:
         ValueError: no such dataset.
@@ -93,8 +114,29 @@ def recipe(dataset: str, model: str | None = None, **changes: Any) -> TrainConfi
         raise ConfigError(f"{dataset}: there is no recipe; train it in Python with a TrainConfig")
     base = RECIPES[dataset]
     if model is not None and model != base.model:
-        base = base.changed(model=model, **{"options": {}, **_OTHERWISE.get((dataset, model), {})})
+        base = _for_another(base, model, pretrained=changes.get("pretrained") is not None)
     given = {name: value for name, value in changes.items() if value is not None}
     options = {name: value for name, value in (given.pop("options", None) or {}).items() if value is not None}
     kept = {name: value for name, value in {**base.options, **options}.items() if value != "none"}
     return base.changed(**given, options=kept)
+
+
+def _for_another(base: TrainConfig, model: str, pretrained: bool) -> TrainConfig:
+    """The recipe of the dataset's U-Net, for another network."""
+    changes: dict[str, Any] = {"options": {} if pretrained else dict(_NARROW.get(model, {}))}
+    network = REGISTRY.get(model)  # an unknown name is an error where networks are made
+    if network is not None and issubclass(network, PatchClassifier):
+        changes |= {**_WINDOWS, "crop": network.side}
+    return base.changed(model=model, **changes, **_OTHERWISE.get((base.dataset, model), {}))
+
+
+def fitted(config: TrainConfig, task: Task, chosen: Mapping[str, Any]) -> TrainConfig:
+    """The recipe made to fit what a dataset's options ask for, in all that nobody has chosen.
+
+    >>> fitted(recipe("digits"), "regression", {}).loss
+    'mse'
+    """
+    if task != "regression" or config.loss == "mse":
+        return config
+    fitting = {"loss": "mse", "balance": "none", "normalise": "dataset"}
+    return config.changed(**{name: value for name, value in fitting.items() if chosen.get(name) is None})

@@ -31,6 +31,7 @@ from minifcn.predict import Predictor
 from minifcn.training.config import TrainConfig
 
 _MODEL = "model."
+_MOST_SAID = 300  # characters about arrays that do not fit
 _OURS = (
     "config.toml",
     "metrics.csv",
@@ -53,6 +54,7 @@ class Run:
     def __init__(self, folder: Path, config: TrainConfig):
         self.folder, self.config = folder, config
         self.rows: list[dict[str, float]] = []
+        self._begun = False
 
     @staticmethod
     def create(folder: str | Path, config: TrainConfig, overwrite: bool = False) -> Run:
@@ -73,10 +75,11 @@ class Run:
         for name in _OURS:
             (self.folder / name).unlink(missing_ok=True)
         self.config.save(self.folder / "config.toml")
+        self._begun = True
 
     def adopt(self, config: TrainConfig) -> None:
-        """Use a completed configuration, and write it down if the folder has been made."""
-        if config != self.config and (self.folder / "config.toml").exists():
+        """Use another configuration, completed or moved, and write it down if the run is more than a plan."""
+        if config != self.config and self._begun:
             config.save(self.folder / "config.toml")
         self.config = config
 
@@ -92,7 +95,9 @@ class Run:
         if not (folder / "config.toml").is_file():
             what = "holds no run (no config.toml)" if folder.is_dir() else "no such run"
             raise FileNotFoundError(f"{folder}: {what}; a run is the folder that `minifcn train --out` wrote")
-        return Run(folder, TrainConfig.load(folder / "config.toml"))
+        run = Run(folder, TrainConfig.load(folder / "config.toml"))
+        run._begun = True
+        return run
 
     # --- checkpoints ------------------------------------------------------------------------------------------------
 
@@ -119,7 +124,9 @@ class Run:
         try:
             model.load_state_dict(state)
         except (KeyError, ValueError, RuntimeError) as error:
-            raise CheckpointError(f"{self._path(name)}: does not fit the network of config.toml: {error}") from None
+            text = str(error)
+            reason = text if len(text) <= _MOST_SAID else text[:_MOST_SAID] + " ..."
+            raise CheckpointError(f"{self._path(name)}: does not fit the network of config.toml: {reason}") from None
 
     def has(self, name: str) -> bool:
         """Whether there is a checkpoint of that name."""

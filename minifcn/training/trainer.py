@@ -17,9 +17,10 @@ from minifcn.io import read_weights
 from minifcn.settings import get_num_threads
 from minifcn.tensor import Tensor
 from minifcn.training import figures
-from minifcn.training.build import build_loader, build_model, build_optimizer, build_predictor, build_schedule, complete
+from minifcn.training.build import build_model, build_optimizer, build_predictor, build_schedule, complete
 from minifcn.training.config import ConfigError
 from minifcn.training.evaluation import evaluate
+from minifcn.training.loading import build_loader
 from minifcn.training.objective import crop_to, objective
 from minifcn.training.progress import Reporter
 from minifcn.training.run import Run
@@ -58,6 +59,7 @@ class Trainer:
         random.manual_seed(config.seed)
         self.model = build_model(config, train.channels, train.num_classes)
         self.loss = objective(config.loss, config.class_weights)
+        self.loss.check_task(train.task)
         self.optimizer = build_optimizer(config, self.model)
         self.schedule = build_schedule(config, self.optimizer)
         self.loader = build_loader(config, train)

@@ -36,12 +36,12 @@ class SkippedPooling(nn.Module):
 def fields(module, *shape):
     """(P,) first and last input rows at which the gradient of each output row is not zero."""
     module.astype("float64").eval()
+    random = np.random.default_rng(0)
     with mf.no_grad():
         for parameter in module.parameters():
-            parameter.copy_(np.abs(parameter.data) + 0.1)  # no two paths cancel
-    random = np.random.default_rng(0)
-    # A maximum passes its gradient to one place: eight images, so that each place is that of some.
-    image = mf.tensor(random.uniform(0.5, 1.5, (8, *shape)), dtype="float64", requires_grad=True)
+            parameter.copy_(random.uniform(0.1, 1.0, parameter.shape))  # no two paths cancel
+    # A maximum passes its gradient to one place: many images, so that each place is that of some.
+    image = mf.tensor(random.uniform(0.5, 1.5, (16, *shape)), dtype="float64", requires_grad=True)
     output = module(image)
     weights = mf.tensor(random.uniform(0.5, 1.5, output.shape[2:]), dtype="float64")
     rows = [mf.grad((output[:, i] * weights).sum(), image, retain_graph=True)[0] for i in range(output.shape[1])]

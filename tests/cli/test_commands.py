@@ -17,6 +17,7 @@ from small_data import write_isbi
 from minifcn import __version__, settings
 from minifcn.cli import main
 from minifcn.data import ArrayDataset
+from minifcn.io import read_image
 from minifcn.kernels.cpu.compiling import watch
 from minifcn.kernels.cpu.jit import cache_folder
 from minifcn.training import Evaluation, Run, TrainConfig, Trainer
@@ -266,10 +267,21 @@ def test_a_wrong_input_is_one_line(
     assert message in assert_one_line(*invoke("predict", run, path, "--out", tmp_path / "out"))
 
 
-def test_a_colour_image_for_a_grey_network_is_one_line(run: Path, tmp_path: Path, invoke: Invoke) -> None:
-    _write(tmp_path / "colour.png", np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
-    line = assert_one_line(*invoke("predict", run, tmp_path / "colour.png", "--out", tmp_path / "out"))
-    assert "colour.png: has 3 channels, the network was trained on 1; convert it to grey first" in line
+def test_a_grey_network_sees_colour_as_luminance(run: Path, tmp_path: Path, invoke: Invoke) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (8, 8, 4), np.uint8)
+    _write(tmp_path / "colour.png", colours)
+    luminance = colours[..., :3] / np.float32(255) @ np.array([0.299, 0.587, 0.114], np.float32)
+    _write(tmp_path / "grey.npy", luminance)
+    inputs = (tmp_path / "colour.png", tmp_path / "grey.npy")
+    assert invoke("predict", run, *inputs, "--out", tmp_path / "out", "--probabilities")[0] == 0
+    same = read_image(tmp_path / "out" / "colour.png") / 255, read_image(tmp_path / "out" / "grey.npy")
+    assert np.abs(same[0] - same[1]).max() <= 0.5 / 255 + 1e-4
+
+
+def test_an_image_of_other_channels_is_one_line(run: Path, tmp_path: Path, invoke: Invoke) -> None:
+    _write(tmp_path / "five.npy", np.zeros((2, 8, 8, 5), np.float32))
+    line = assert_one_line(*invoke("predict", run, tmp_path / "five.npy", "--out", tmp_path / "out"))
+    assert "five.npy: has 5 channels, but the network was trained on 1" in line
 
 
 def test_a_folder_is_neither_an_input_nor_a_file_an_output(run: Path, tmp_path: Path, invoke: Invoke) -> None:

@@ -106,7 +106,7 @@ def test_the_list_has_a_line_for_each_network(invoke):
 def test_a_network_is_described_by_its_documentation_and_figures(invoke):
     code, output, _ = invoke("plain")
     assert code == 0
-    assert output.startswith("plain: Two convolutions.\n\nThey keep the size.\n\nAs published:\n")
+    assert output.startswith("plain: Two convolutions.\n\nThey keep the size.\n\nFigures, as published:\n")
     assert "receptive field  5\n" in output
     assert "sizes            any; 1 rows give 1\n" in output
     assert output.endswith(

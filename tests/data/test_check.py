@@ -146,7 +146,7 @@ def test_what_is_said():
         "1 of 1 images is the same all over, such as image 0 of 0.5",
     )
     assert notes(good, crop=(4, 9)) == (
-        "1 of 1 images is smaller than the crop of 4x9, such as image 0 of 4x4: padded, uncounted",
+        "1 of 1 images is smaller than the crop of 4x9, such as image 0 of 4x4: mirrored to fill it",
     )
     rare = np.ones((10, 10), np.int64)
     rare[0, :2] = 0
@@ -159,7 +159,7 @@ def test_what_is_said_of_many_images_is_said_once():
     bright, small = (255 * image(9, 9), label(9, 9)), (image(), label())
     assert notes(bright, small, small, bright, small, crop=(8, 8)) == (
         "2 of 5 images are outside the range of 0 to 1 that networks here expect, such as image 0 of 0 to 255",
-        "3 of 5 images are smaller than the crop of 8x8, such as image 1 of 4x4: padded, uncounted",
+        "3 of 5 images are smaller than the crop of 8x8, such as image 1 of 4x4: mirrored to fill it",
     )
 
 

@@ -101,8 +101,11 @@ def test_classes_are_balanced_or_weighed_as_asked() -> None:
         ((np.zeros((2, 2)),), "border_weight_map: expected integers (H, W), got float64 of shape (2, 2)"),
         ((np.zeros((1, 2, 2), int),), "border_weight_map: expected integers (H, W), got int64 of shape (1, 2, 2)"),
         ((np.full((2, 2), -100),), "border_weight_map: objects are numbered from 1, but there is -100"),
-        ((np.zeros((2, 2), int), -1.0), "border_weight_map: expected w0 >= 0 and sigma > 0, got -1.0 and 5.0"),
-        ((np.zeros((2, 2), int), 1.0, 0.0), "border_weight_map: expected w0 >= 0 and sigma > 0, got 1.0 and 0.0"),
+        ((np.zeros((2, 2), int), -1.0), "border_weight_map: expected finite w0 >= 0 and sigma > 0, got -1.0 and 5.0"),
+        (
+            (np.zeros((2, 2), int), 1.0, 0.0),
+            "border_weight_map: expected finite w0 >= 0 and sigma > 0, got 1.0 and 0.0",
+        ),
         ((np.zeros((2, 2), int), 1.0, 1.0, "even"), "class_weights must be None, 'balanced' or two numbers that are"),
         ((np.zeros((2, 2), int), 1.0, 1.0, (1.0, -1.0)), "class_weights must be None, 'balanced' or two numbers"),
     ],
@@ -195,5 +198,5 @@ def test_only_segmentations_have_weight_maps(cells: Dataset) -> None:
     with pytest.raises(ValueError, match="cells: weight maps are for segmentation, but its task is classification"):
         Weighted(cells)
     cells.task = "segmentation"
-    with pytest.raises(ValueError, match=r"expected w0 >= 0 and sigma > 0, got 10\.0 and 0"):
+    with pytest.raises(ValueError, match=r"expected finite w0 >= 0 and sigma > 0, got 10\.0 and 0"):
         Weighted(cells, sigma=0)

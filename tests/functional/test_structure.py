@@ -75,7 +75,7 @@ def test_the_skeleton_of_a_cross_is_thin_and_lies_in_it():
 @pytest.mark.parametrize("smooth", [0.5, 1.0])
 def test_cldice_is_the_formula(smooth, axis, empty):
     draw = Numbers(2)
-    y = draw.distinct(2, 6, 7, 2) + 0.6
+    y = 0.9 * draw.distinct(2, 6, 7, 2) + 0.5
     y[0, ..., 1] = 0.0
     options = {"iterations": 2, "empty": empty, "axis": axis, "smooth": smooth, "eps": 1e-14}
     x = draw.distinct(2, 6, 7, 2) + 0.5
@@ -124,7 +124,7 @@ def test_cldice_of_empty_targets(empty, dtype, smooth):
 @pytest.mark.parametrize("function", [partial(F.cldice_loss, iterations=1), partial(F.cldice_loss, axis=(0, 1, 2))])
 def test_cldice_derivatives_agree_with_finite_differences(function):
     draw = Numbers(3)  # distinct numbers: minima and maxima have no ties
-    x, y = draw.distinct(1, 4, 5, 2) + 0.6, draw.distinct(1, 4, 5, 2) + 0.6
+    x, y = (0.9 * draw.distinct(1, 4, 5, 2) + 0.5 for _ in range(2))
     mf.gradcheck(function, [leaf(x), leaf(y)], directions=2)
     mf.gradgradcheck(function, [leaf(x), leaf(y)], directions=1)
 

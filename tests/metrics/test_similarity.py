@@ -80,3 +80,12 @@ def test_images_that_no_window_fits_are_refused():
         ssim(np.ones(12), np.ones(12))
     with pytest.raises(ValueError, match=r"window must be odd and sigma positive, got window=8, sigma=1\.5"):
         ssim(np.ones((12, 12)), np.ones((12, 12)), window=8)
+
+
+def test_the_range_follows_from_the_type():
+    truth, image = np.array([[0, 255]], np.uint8), np.array([[3, 250]], np.uint8)
+    assert psnr(truth, image) == pytest.approx(psnr(truth / 255, image / 255))
+    assert psnr(truth.astype(np.uint16), image.astype(np.uint16)) == pytest.approx(psnr(truth, image, 65535))
+    for unclear in (truth.astype(np.int64), truth.astype(np.uint16)):
+        with pytest.raises(ValueError, match=r"pixels could range over is not known; give data_range"):
+            psnr(unclear, image.astype(np.int64))

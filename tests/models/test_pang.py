@@ -104,12 +104,12 @@ def test_a_square_is_learnt_by_heart(activation):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"in_channels": 0}, "pangcnn: in_channels must be a positive integer, got 0"),
-        ({"classes": 1.5}, "pangcnn: classes must be a positive integer, got 1.5"),
-        ({"maps": -1}, "pangcnn: maps"),
-        ({"hidden": 0}, "pangcnn: hidden"),
-        ({"kernel_size": 0}, "pangcnn: kernel_size"),
-        ({"activation": "tanh"}, "pangcnn: activation must be 'relu' or 'sigmoid', not 'tanh'"),
+        ({"in_channels": 0}, "pang: in_channels must be a positive integer, got 0"),
+        ({"classes": 1.5}, "pang: classes must be a positive integer, got 1.5"),
+        ({"maps": -1}, "pang: maps"),
+        ({"hidden": 0}, "pang: hidden"),
+        ({"kernel_size": 0}, "pang: kernel_size"),
+        ({"activation": "tanh"}, "pang: activation must be 'relu' or 'sigmoid', not 'tanh'"),
     ],
 )
 def test_impossible_options(options, message):

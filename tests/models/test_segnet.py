@@ -159,7 +159,7 @@ def test_a_batch_with_one_number_a_channel_has_no_variance(network):
         (SegNet, {"in_channels": 0}, "segnet: in_channels must be a positive integer, got 0"),
         (SegNet, {"classes": 1.5}, "segnet: classes must be a positive integer, got 1.5"),
         (SegNet, {"base": -1}, "segnet: base"),
-        (SegNetBasic, {"width": 0}, "segnetbasic: width"),
+        (SegNetBasic, {"width": 0}, "segnet-basic: width"),
     ],
 )
 def test_impossible_options(network, options, message):

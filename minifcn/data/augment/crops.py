@@ -89,9 +89,9 @@ class CenterCrop(Crop):
 class BalancedCrop(Crop):
     """Cut a window around a pixel whose class is drawn uniformly from those in the label: rare classes are seen often.
 
-    First a class is drawn, then one of its pixels; the pixel at (height // 2, width // 2) of the window is to be that
-    one. A classifier of windows is trained on equal numbers of either class in this way, as Ciresan et al. 2012 did;
-    `CentreClass` then leaves the class of that pixel alone.
+    First a class is drawn, then one of its pixels (any pixel, where all are to be ignored); the pixel at
+    (height // 2, width // 2) of the window is to be that one. A classifier of windows is trained on equal numbers of
+    either class in this way, as Ciresan et al. 2012 did; `CentreClass` then leaves the class of that pixel alone.
 
     Args:
         size: one number or (height, width).
@@ -99,7 +99,7 @@ class BalancedCrop(Crop):
             counted. Otherwise the window is moved to lie inside, as far as the image is large enough.
 
     Raises:
-        ValueError: a size that is not positive; on a sample: no pixel has a class, or the label is not one of pixels.
+        ValueError: a size that is not positive; on a sample: the label is not one of pixels.
 
     >>> image, label = np.zeros((100, 120, 1), np.float32), np.zeros((100, 120), np.int64)
     >>> label[3, 117] = 1
@@ -133,9 +133,8 @@ class BalancedCrop(Crop):
         # Class numbers are small, so counting them is much faster than sorting them. What is ignored counts as class 0.
         present = np.flatnonzero(np.bincount(np.maximum(classes, IGNORE_INDEX).ravel() - IGNORE_INDEX))
         present = present[present > 0] + IGNORE_INDEX
-        if not present.size:
-            mend = "leave this image out, or use RandomCrop"
-            raise ValueError(f"BalancedCrop: all pixels of the label {classes.shape} are to be ignored; {mend}")
+        if not present.size:  # nothing to balance, and nothing to learn: any place will do
+            return int(rng.integers(classes.shape[0])), int(rng.integers(classes.shape[1]))
         places = np.flatnonzero(classes == rng.choice(present))
         row, column = divmod(int(rng.choice(places)), classes.shape[1])
         return row, column

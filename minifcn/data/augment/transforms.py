@@ -28,7 +28,7 @@ class Compose:
     """Apply transforms one after the other.
 
     >>> Compose(RandomFlip(), RandomRot90())
-    Compose(transforms=(RandomFlip(), RandomRot90()))
+    Compose(transforms=(RandomFlip(vertical=True), RandomRot90()))
     """
 
     transforms: tuple[Transform, ...]
@@ -45,11 +45,18 @@ class Compose:
 
 @dataclass(frozen=True)
 class RandomFlip:
-    """Flip up-down with probability 1/2, and left-right with probability 1/2, independently."""
+    """Flip left-right with probability 1/2 and, independently, up-down with probability 1/2.
+
+    Args:
+        vertical: whether images are flipped up-down too: not where gravity can be seen in them.
+    """
+
+    vertical: bool = True
 
     def __call__(self, image: Image, label: Label, rng: np.random.Generator) -> Sample:
         """Return image and label, flipped alike."""
         down, right = (-1 if flip else 1 for flip in rng.integers(2, size=2))
+        down = down if self.vertical else 1
         return image[::down, ::right], mapped(label, lambda pixels, kind: pixels[::down, ::right])
 
 

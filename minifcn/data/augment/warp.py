@@ -41,6 +41,8 @@ class Deformation(ABC):
 class RandomWarp:
     """Deform a window of the image, or all of it; see above.
 
+    Values are moved, not rescaled: a density that is enlarged or shrunk adds up to another count than before.
+
     Args:
         deformations: the offsets pass through them in this order.
         crop: says where the window lies; without one, all of the image comes out.

@@ -7,8 +7,9 @@ A **classes file** has one class a line, in the order of the class numbers, and 
     car 64 0 128           name R G B
 
 Names may hold spaces; what follows a `#` at a line's start or after a space is a comment. A class called `void`,
-`ignore` or `unlabelled` gets no number: its pixels get `IGNORE_INDEX`. Where values or colours are given, a name may
-come again, and its values are then one class. In a file of names `void` has its place as well, because masks count it.
+`ignore`, `unlabelled` or `unlabeled` gets no number: its pixels get `IGNORE_INDEX`. Where values or colours are given,
+a name may come again, and its values are then one class. In a file of names `void` has its place as well, because masks
+count it.
 """
 
 import os
@@ -24,7 +25,7 @@ from minifcn.data.masks import IGNORE_INDEX
 from minifcn.io import ImageError, read_image
 
 Colour = tuple[int, int, int]
-_UNCOUNTED = ("void", "ignore", "unlabelled")
+_UNCOUNTED = ("void", "ignore", "unlabelled", "unlabeled")
 _PACK = np.array([1 << 16, 1 << 8, 1])  # (R, G, B) -> 0xRRGGBB
 _KINDS = {0: "name", 1: "name value", 3: "name R G B"}
 
@@ -141,7 +142,7 @@ def read_classes(path: str | os.PathLike[str]) -> LabelTable:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file of classes")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: is no text file ({error}); expected one class a line") from None
     return parse_classes(text, str(path))

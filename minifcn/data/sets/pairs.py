@@ -71,25 +71,37 @@ def read_pixels(path: Path) -> Image:
 
 
 def with_channels(image: Image, channels: int, path: Path) -> Image:
-    """Return an image with so many channels: grey as RGB, or RGB as its luminance.
+    """Return an image from a file `converted` to so many channels.
+
+    Raises:
+        ImageError: a conversion of other channels than grey and RGB.
+    """
+    try:
+        return converted(image, channels)
+    except ValueError as error:
+        raise ImageError(f"{path}: {error}") from None
+
+
+def converted(images: Image, channels: int) -> Image:
+    """Return images (..., C) with so many channels: grey as RGB, or RGB as its luminance.
 
     The luminance is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601); RGB whose channels are the same gives them exactly.
 
     Raises:
-        ImageError: a conversion of other channels.
+        ValueError: a conversion of other channels.
 
-    >>> with_channels(np.ones((2, 2, 1), np.float32), 3, Path("a.png")).shape
+    >>> converted(np.ones((2, 2, 1), np.float32), 3).shape
     (2, 2, 3)
     """
-    actual = image.shape[2]
+    actual = images.shape[-1]
     if actual == channels:
-        return image
+        return images
     if (actual, channels) == (1, 3):
-        return np.repeat(image, 3, axis=2)
+        return np.repeat(images, 3, axis=-1)
     if (actual, channels) == (3, 1):
-        grey = image[:, :, :1]
-        return grey.copy() if (image == grey).all() else (image @ _LUMINANCE)[:, :, None]
-    raise ImageError(f"{path}: has {actual} channels, which cannot be converted to {channels}; save it as RGB or grey")
+        grey = images[..., :1]
+        return grey.copy() if (images == grey).all() else (images @ _LUMINANCE)[..., None]
+    raise ValueError(f"has {actual} channels, which cannot be converted to {channels}; save it as RGB or grey")
 
 
 def check_sizes(mask: Path, mask_shape: tuple[int, ...], image: Path, image_shape: tuple[int, ...]) -> None:
