@@ -15,7 +15,6 @@ from PIL import Image
 from small_data import write_isbi
 
 from minifcn import __version__, settings
-from minifcn.cli import main
 from minifcn.data import ArrayDataset
 from minifcn.io import read_image
 from minifcn.kernels.cpu.compiling import watch
@@ -24,24 +23,6 @@ from minifcn.training import Evaluation, Run, TrainConfig, Trainer
 from minifcn.warmup import Step
 
 Invoke = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def invoke(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Invoke:
-    """Run a command line in this process; returns exit code, output and errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["minifcn", *(str(argument) for argument in arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        code = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        output, errors = capfd.readouterr()
-        return code, output, errors
-
-    return run
 
 
 TRAIN = ("--crop", 16, "--base", 2, "--depth", 1, "--steps", 6, "--validate-every", 3)

@@ -400,3 +400,12 @@ def test_the_kernels_gradient_of_cross_entropy_is_the_recordable_one():
     assert recorded.requires_grad
     assert not plain.requires_grad
     assert_close(plain.data, recorded.data)
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
+def test_weights_that_are_no_weights_are_refused(bad):
+    logits, labels = np.zeros((2, 3)), np.array([0, 1])
+    with pytest.raises(ValueError, match="cross_entropy: weight must be finite and not negative"):
+        F.cross_entropy(logits, labels, weight=[1.0, bad, 1.0])
+    with pytest.raises(ValueError, match="cross_entropy: pixel_weight must be finite and not negative"):
+        F.cross_entropy(logits, labels, pixel_weight=np.array([1.0, bad]))

@@ -212,3 +212,16 @@ ERRORS = [
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call()
+
+
+OVERLAP = [F.dice_loss, F.jaccard_loss, F.tversky_loss]
+
+
+@pytest.mark.parametrize("loss", OVERLAP, ids=lambda loss: loss.__name__)
+def test_logits_and_masks_of_255_are_refused(loss):
+    shares, mask = np.full((1, 4, 4, 2), 0.5), np.ones((1, 4, 4, 2))
+    with pytest.raises(ValueError, match=r"targets .* must be in \[0, 1\], but go from 255 to 255; masks of 0 and 255"):
+        loss(shares, 255 * mask)
+    with pytest.raises(ValueError, match=r"predictions .* go from -3 to -3; apply softmax or sigmoid to logits first"):
+        loss(-3.0 * mask, mask)
+    assert np.isnan(loss(np.nan * mask, mask).item())  # a network that has diverged: for the training loop to say
