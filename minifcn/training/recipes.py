@@ -68,7 +68,16 @@ RECIPES: dict[str, TrainConfig] = {
         "digits", options=_SMALL_UNET, steps=800, batch=8, augment="none", normalise="dataset", lr=2e-3
     ),
     "discs": TrainConfig(
-        "discs", options={"base": 8, "depth": 2}, balance="inverse", steps=300, batch=8, augment="none", lr=5e-3
+        "discs",
+        # So large that the network's receptive field of 44 pixels does not reach from a disc to the border, whose
+        # padding would tell it where it is.
+        data_options={"size": 128},
+        options={"base": 8, "depth": 2},
+        balance="inverse",
+        steps=300,
+        batch=8,
+        augment="none",
+        lr=5e-3,
     ),
     "folder": TrainConfig("folder", options=_SMALL_UNET, steps=1000, batch=4, crop=128, augment="mirror"),
 }
@@ -117,6 +126,7 @@ def recipe(dataset: str, model: str | None = None, **changes: Any) -> TrainConfi
         base = _for_another(base, model, pretrained=changes.get("pretrained") is not None)
     given = {name: value for name, value in changes.items() if value is not None}
     options = {name: value for name, value in (given.pop("options", None) or {}).items() if value is not None}
+    given["data_options"] = {**base.data_options, **given.get("data_options", {})}
     kept = {name: value for name, value in {**base.options, **options}.items() if value != "none"}
     return base.changed(**given, options=kept)
 
