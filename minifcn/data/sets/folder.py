@@ -12,13 +12,14 @@ Images may differ in size, not in their number of channels.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from minifcn.data.dataset import Image
+from minifcn.data.masks import IGNORE_INDEX
 from minifcn.data.sets.label_table import LabelTable, read_classes, read_mask
 from minifcn.data.sets.pairs import SUFFIXES, Pair, PairDataset, files_by_stem, paired, read_pixels, with_channels
 from minifcn.io import ImageError
@@ -137,7 +138,19 @@ def _table(classes: Classes | None, pairs: list[Pair]) -> tuple[LabelTable, tupl
         table = LabelTable(names, {number: number for number in range(len(names))}, advice=_ADVICE)
     if dict(table.values) == {0: 0, 1: 1} and sorted(_values(pairs)) == [0, 255]:
         return replace(table, values={0: 0, 255: 1}), (_mapping(255),)
-    return table, ()
+    return table, tuple(_meanings(table))
+
+
+def _meanings(table: LabelTable) -> Iterator[str]:
+    """Sentences on what a classes file may say by accident: several values of one name, and what does not count."""
+    for meaning in table.values, table.colours:
+        names: dict[str, list[str]] = {}
+        for value, number in meaning.items():
+            name = "what does not count" if number == IGNORE_INDEX else repr(table.classes[number])
+            names.setdefault(name, []).append(str(value))
+        for name, values in names.items():
+            if len(values) > 1 or name == "what does not count":
+                yield f"classes file: {', '.join(values)} in the masks {'is' if len(values) == 1 else 'are'} {name}"
 
 
 def _mapping(value: int) -> str:

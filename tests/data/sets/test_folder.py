@@ -49,6 +49,17 @@ def test_a_classes_file_says_what_values_and_colours_mean(tmp_path):
     assert FolderDataset(tmp_path, str(tmp_path / "colours.txt"))[0][1][3].tolist() == [0] * 10 + [1] * 10
 
 
+def test_a_classes_file_is_repeated_where_it_may_not_say_what_was_meant(tmp_path):
+    write_folder(tmp_path / "data", images=2)
+    (tmp_path / "classes.txt").write_text("\ufeffground 0\nclass 1\nclass 255\nunlabeled 7\n", encoding="utf-8")
+    dataset = FolderDataset(tmp_path / "data", tmp_path / "classes.txt")
+    assert dataset.classes == ("ground", "class")  # a byte order mark is no part of a name
+    assert dataset.notes == (
+        "classes file: 1, 255 in the masks are 'class'",
+        "classes file: 7 in the masks is what does not count",
+    )
+
+
 def test_a_file_of_two_names_takes_binary_masks_too(tmp_path):
     write_folder(tmp_path, images=2)
     (tmp_path / "classes.txt").write_text("ground\ncell\n")
