@@ -109,8 +109,7 @@ def train(
         "steps": steps, "batch": batch, "crop": crop, "seed": seed, "lr": lr, "loss": loss, "balance": balance,
         "border_weight": border_weight, "border_sigma": border_sigma, "augment": augment, "elastic": elastic,
         "rotation": rotation, "zoom": zoom, "intensity": intensity, "noise": noise, "optimizer": optimizer,
-        "momentum": momentum,
-        "validate_every": validate_every,
+        "momentum": momentum, "validate_every": validate_every,
     }  # fmt: skip
     folder = out or Path("runs") / dataset
     if resume:
@@ -254,7 +253,7 @@ def _check(config: Any, train_set: Any, validation_set: Any, reporter: Any) -> N
     report = check(train_set, network.size_error, crop, samples=200)
     for line in str(report).splitlines():
         reporter.note(f"{train_set.name}: {line}")
-    check(validation_set, samples=200, training=False)
+    check(validation_set, channels=train_set.channels, samples=200, training=False)
     for line in _remarks(config, loss):
         reporter.note(f"note: {line}")
     parameters = sum(parameter.size for parameter in network.parameters())

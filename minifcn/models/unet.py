@@ -62,8 +62,8 @@ class UNet(Network):
             and cropped about its centre where ``padding`` is "valid".
         coordinates: give the first level two more channels, every pixel's row and column in its image, or in the
             window that the network is shown; see `minifcn.nn.CoordinateChannels`. They are not counted in
-            ``in_channels``. Training must not flip, turn or crop images at random, or they mean nothing; images to predict
-            should have a legal size, or coordinates are those of the padded image.
+            ``in_channels``. Training must not flip, turn or crop images at random, or they mean nothing; images to
+            predict should have a legal size, or coordinates are those of the padded image.
 
     >>> import minifcn as mf
     >>> net = UNet(1, 2, base=4, depth=2)
