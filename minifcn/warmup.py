@@ -39,7 +39,10 @@ def steps(model: str, dtypes: Sequence[str] = ("float32",)) -> Iterator[Step]:
     Raises:
         ValueError: no network has that name.
     """
-    for options, dtype, conv in itertools.product(VARIANTS.get(model, [{}]), dtypes, ("auto", "direct", "winograd")):
+    from minifcn.training.recipes import NARROW
+
+    variants = VARIANTS.get(model, [NARROW.get(model, {})])
+    for options, dtype, conv in itertools.product(variants, dtypes, ("auto", "direct", "winograd")):
         network = models.create(model, in_channels=1, classes=2, **options).astype(dtype)
 
         def train(network: models.Network = network, conv: str = conv) -> None:

@@ -83,7 +83,7 @@ RECIPES: dict[str, TrainConfig] = {
 }
 
 #: Options of networks that are quick enough to train on two cores; without them they are as large as published.
-_NARROW: dict[str, dict[str, Any]] = {
+NARROW: dict[str, dict[str, Any]] = {
     "segnet": {"base": 16},
     "segnet-basic": {"width": 32},
     "fcn32s": {"base": 16, "hidden": 256},
@@ -133,7 +133,7 @@ def recipe(dataset: str, model: str | None = None, **changes: Any) -> TrainConfi
 
 def _for_another(base: TrainConfig, model: str, pretrained: bool) -> TrainConfig:
     """The recipe of the dataset's U-Net, for another network."""
-    changes: dict[str, Any] = {"options": {} if pretrained else dict(_NARROW.get(model, {}))}
+    changes: dict[str, Any] = {"options": {} if pretrained else dict(NARROW.get(model, {}))}
     network = REGISTRY.get(model)  # an unknown name is an error where networks are made
     if network is not None and issubclass(network, PatchClassifier):
         changes |= {**_WINDOWS, "crop": network.side}
