@@ -52,7 +52,12 @@ GROUPS: dict[str, Group] = {
                 ("Ciresan's N3, sliding window", "ciresan-n3"),
             )
         ),
-        {"v_rand": "V_Rand", "v_info": "V_Info", "pixel_error_best_threshold": "pixel error, best threshold"},
+        {
+            "v_rand": "V_Rand",
+            "v_info": "V_Info",
+            "warping_error": "warping error",
+            "pixel_error_best_threshold": "pixel error, best threshold",
+        },
     ),
     "camvid": Group(
         (
@@ -168,6 +173,8 @@ def _spread(runs: list[dict[str, Any]], score: str) -> str:
 
 
 def _number(value: float) -> str:
+    if 0 < abs(value) < 0.01:
+        return f"{value:.1e}"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
