@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 import minifcn as mf
 from minifcn import functional as F
 from minifcn import optim
-from minifcn.data import Dataset, Loader, MNISTSegmentation, Subset, classes_of, spread
+from minifcn.data import Dataset, Loader, MNISTSegmentation, Subset, spread, without_weights
 from minifcn.io.atomic import write_text
 from minifcn.models import UNet
 from minifcn.tensor import Tensor
@@ -87,7 +87,7 @@ def train(loss: Loss, digits: Dataset, steps: int, batch: int, seed: int) -> UNe
     optimizer = optim.Adam(net.parameters(), lr=1e-3)
     for images, labels in Loader(digits, batch, seed=seed, drop_last=True).batches(0, steps):
         optimizer.zero_grad()
-        loss(net(Tensor(images)), digit_channels(classes_of(labels))).backward()
+        loss(net(Tensor(images)), digit_channels(without_weights(labels))).backward()
         optimizer.step()
     return net
 
@@ -99,7 +99,7 @@ def score(net: UNet, digits: Dataset, batch: int = 100) -> tuple[float, float]:
     right: list[float] = []
     with mf.no_grad():
         for images, labels in Loader(digits, batch, shuffle=False):
-            truth = digit_channels(classes_of(labels)) > 0
+            truth = digit_channels(without_weights(labels)) > 0
             found = net(Tensor(images)).data > 0.0  # a probability above one half
             both, any_ = (truth & found).sum((1, 2)), (truth | found).sum((1, 2))  # (N, H, W, 10) -> (N, 10)
             shared, either = shared + both.sum(0), either + any_.sum(0)

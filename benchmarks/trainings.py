@@ -105,7 +105,8 @@ def main(
 def _row(training: Training, data: Path, out: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """Train with every seed; what came of it."""
     place = ["--data", str(data / training.folder)]
-    command = f"minifcn train {training.dataset} {' '.join([*training.arguments, '--data', 'FOLDER', '--seed', 'N'])}"
+    arguments = " ".join([*training.arguments, "--data", "FOLDER", "--seed", "N", "--out", "RUN"])
+    command = f"minifcn train {training.dataset} {arguments} && minifcn evaluate RUN --checkpoint last"
     runs = []
     for seed in seeds:
         folder = out / f"{training.dataset}-{'-'.join(training.name.lower().replace(',', '').split())}-{seed}"
@@ -168,7 +169,9 @@ def table(rows: list[dict[str, Any]], scores: dict[str, str]) -> str:
 
 
 def _spread(runs: list[dict[str, Any]], score: str) -> str:
-    values = [next(iter(run["scores"].values()))[score] for run in runs]
+    values = [value for run in runs if (value := next(iter(run["scores"].values()))[score]) is not None]
+    if not values:
+        return ""
     return f"{_number(sum(values) / len(values))} ({_number(min(values))} to {_number(max(values))})"
 
 

@@ -25,11 +25,12 @@ class Checkpoint(enum.StrEnum):
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.", metavar="RUN", show_default=False)],
-    data: Annotated[Path | None, typer.Option(help="Folder of the dataset, if it has moved.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the dataset, if it has moved; or of others.")] = None,
+    classes: Annotated[Path | None, typer.Option(help="Of a folder: its classes file, if it has moved.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch the official files if they are missing.")] = False,
     checkpoint: Annotated[Checkpoint, typer.Option(help="Which of the run's networks.")] = Checkpoint.best,
     split: Annotated[
-        str | None, typer.Option(help="train, validation or test (default: test where the dataset has one).")
+        str | None, typer.Option(help="train, validation, test, or all of a folder (default: test, if there is one).")
     ] = None,
 ) -> None:
     """Score a trained network on images it was not trained on; writes evaluation.json into the run's folder.
@@ -42,7 +43,7 @@ def evaluate(
 
     from minifcn.data import SOURCES, open_source
     from minifcn.io.atomic import write_text
-    from minifcn.training.run import Run, RunError
+    from minifcn.training.run import Run, RunError, check_classes
 
     announce_compilation()
     opened = Run.open(run)
@@ -53,9 +54,12 @@ def evaluate(
             "minifcn.training.evaluate(Run.open(folder).predictor(), dataset)"
         )
     predictor = opened.predictor(checkpoint.value)
+    if classes is not None:
+        config = config.changed(data_options={**config.data_options, "classes": str(classes.resolve())})
     root = str(data) if data else config.data
     split, dataset = _open(config, root, split, download)
-    membranes = dataset.classes == _MEMBRANES
+    check_classes(predictor.classes, dataset)
+    membranes = _is_stack_of_membranes(dataset)
     evaluation = _score(predictor, dataset, membranes)
     rows = {config.model: evaluation.scalars()}
     if membranes:
@@ -84,14 +88,23 @@ def evaluate(
 
 def _open(config: Any, root: str | None, split: str | None, download: bool) -> tuple[str, Any]:
     """The part to score on: the one asked for, or test where there is one, otherwise validation."""
-    from minifcn.data import SOURCES, open_source
+    from minifcn.data import SOURCES, MissingPartError, open_source
 
     source = SOURCES[config.dataset]
     if split is None and "test" in source.perhaps:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(MissingPartError):
             return "test", open_source(config.dataset, root, "test", **config.data_options)
     split = split or source.scored
     return split, open_source(config.dataset, root, split, download=download, **config.data_options)
+
+
+def _is_stack_of_membranes(dataset: Any) -> bool:
+    """Whether the challenge's scores can be given: sections of one size, all of them labelled, each with a cell."""
+    if dataset.classes != _MEMBRANES:
+        return False
+    labels = [dataset[index][1] for index in range(len(dataset))]
+    same = len({label.shape for label in labels}) == 1
+    return same and all((label >= 0).all() and (label == 1).any() for label in labels)
 
 
 def _json(circumstances: dict[str, Any], rows: dict[str, dict[str, float]]) -> str:

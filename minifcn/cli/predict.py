@@ -84,15 +84,14 @@ def _predict_file(predictor: Any, path: Path, name: Path, probabilities: bool) -
     said = ""
     if values:
         layers = {name: result[..., 0]} if result.shape[-1] == 1 else _one_each(name, result, predictor.classes)
-        said = (
-            ": " + ", ".join(f"{total:.1f}" for total in result[..., 0].sum(axis=(1, 2)) / predictor.scale) + " in all"
-        )
+        totals = result.sum(axis=(1, 2)) / predictor.scale  # (N, H, W, K) -> (N, K)
+        said = ": " + ", ".join(" and ".join(f"{total:.1f}" for total in image) for image in totals) + " in all"
     elif probabilities:
         layers = {name: result[..., 1]} if binary else _one_each(name, result, predictor.classes)
     elif binary:
         layers = {name: (255 * result.argmax(axis=-1)).astype(np.uint8)}
     else:
-        layers = {name: result.argmax(axis=-1).astype(np.uint8)}
+        layers = {name: result.argmax(axis=-1).astype(np.uint8 if result.shape[-1] <= 256 else np.uint16)}
     for target, layer in layers.items():
         _write(
             target, layer if stacked else layer[0], classes=0 if values or probabilities or binary else result.shape[-1]
@@ -103,13 +102,15 @@ def _predict_file(predictor: Any, path: Path, name: Path, probabilities: bool) -
 def _one_each(name: Path, result: np.ndarray, classes: tuple[str, ...]) -> dict[Path, np.ndarray]:
     """A file for each class: digits.png -> digits_background.png, digits_0.png, ..."""
     labels = [re.sub(r"[^\w.-]+", "_", label) for label in classes]  # as file names know no slashes
+    if len(set(labels)) < len(labels):
+        labels = [f"{k}_{label}" for k, label in enumerate(labels)]
     return {name.with_name(f"{name.stem}_{label}{name.suffix}"): result[..., k] for k, label in enumerate(labels)}
 
 
 def _write(path: Path, array: np.ndarray, classes: int) -> None:
     from minifcn.io import replacing, write_image
 
-    if path.suffix.lower() != ".png" or not classes:
+    if path.suffix.lower() != ".png" or not classes or classes > 256:
         write_image(path, array, stack=array.ndim == 3)  # results have no channels
         return
     # A palette makes class numbers visible, and leaves them as they are for whoever reads the file.

@@ -113,7 +113,7 @@ def train(
     }  # fmt: skip
     folder = out or Path("runs") / dataset
     if resume:
-        _resume(folder, dataset, changes, options, minutes)
+        _resume(folder, dataset, changes, options, minutes, download)
     else:
         _begin(folder, dataset, changes, options, minutes, download, overwrite)
 
@@ -153,7 +153,12 @@ def _begin(
 
 
 def _resume(
-    folder: Path, dataset: str, changes: dict[str, Any], options: dict[str, Any], minutes: float | None
+    folder: Path,
+    dataset: str,
+    changes: dict[str, Any],
+    options: dict[str, Any],
+    minutes: float | None,
+    download: bool,
 ) -> None:
     from minifcn.training.progress import ConsoleReporter
     from minifcn.training.run import Run, exclusive
@@ -164,7 +169,7 @@ def _resume(
     # The same files may lie elsewhere now.
     moved = {**run.config.data_options, **(changes["data_options"] or {})}
     config = run.config.changed(data=changes["data"] or run.config.data, data_options=moved)
-    train_set, validation_set = _open(config, "train"), _open(config, "validation")
+    train_set, validation_set = _open(config, "train", download), _open(config, "validation", download)
     with exclusive(folder), ConsoleReporter() as reporter:
         run.adopt(config)
         trainer = Trainer(run, train_set, validation_set, reporter)
@@ -184,7 +189,7 @@ def _open(config: Any, split: str, download: bool = False) -> Any:
 
 
 def parse_options(name: str, pairs: list[str] | None) -> dict[str, Any]:
-    """Options given as KEY=VALUE; values are numbers, true, false, none, or text.
+    """Options given as KEY=VALUE; values are numbers, true, false, or text, such as none.
 
     >>> parse_options("--model-option", ["base=8", "learned=false", "backbone=resnet18"])
     {'base': 8, 'learned': False, 'backbone': 'resnet18'}
@@ -207,7 +212,7 @@ def _value(text: str) -> Any:
     words = {"true": True, "false": False}
     for convert in (words.__getitem__, int, float):
         with contextlib.suppress(ValueError, KeyError):
-            return convert(text)
+            return convert(text.lower())
     return text
 
 

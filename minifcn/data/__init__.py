@@ -26,8 +26,8 @@ from minifcn.data.sets.mnist import MNIST, MNISTSegmentation
 from minifcn.data.sets.synthetic import SyntheticMembranes
 from minifcn.data.sets.vgg_cells import VGGCells
 from minifcn.data.sets.voc import VOC2012
-from minifcn.data.sources import SOURCES, Source, open_source
-from minifcn.data.targets import Target, WeightedLabel, classes_of
+from minifcn.data.sources import SOURCES, MissingPartError, Source, open_source
+from minifcn.data.targets import Target, WeightedLabel, without_weights
 from minifcn.data.weight_map import Weighted, border_weight_map
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "LabelTable",
     "Loader",
     "MNISTSegmentation",
+    "MissingPartError",
     "Normalisation",
     "Normalised",
     "RandomAffine",
@@ -80,7 +81,6 @@ __all__ = [
     "border_weight_map",
     "check",
     "class_fractions",
-    "classes_of",
     "data_home",
     "largest_crop",
     "map_binary_masks",
@@ -90,4 +90,5 @@ __all__ = [
     "split",
     "spread",
     "statistics",
+    "without_weights",
 ]

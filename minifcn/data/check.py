@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from minifcn.data.dataset import Dataset, Image, Label, spread
 from minifcn.data.masks import IGNORE_INDEX
-from minifcn.data.targets import classes_of
+from minifcn.data.targets import without_weights
 
 SizeRule = Callable[[int, int], str | None]
 """A network's rule for (height, width): None where it takes the size, otherwise why not.
@@ -150,7 +150,7 @@ def _check_image(where: str, image: Image, declared: int, wanted: int | None) ->
 
 def _count_labels(where: str, image: Image, label: Label, classes: tuple[str, ...]) -> NDArray[np.int64]:
     """Return the number of pixels of each class, (K,)."""
-    label = classes_of(label)
+    label = without_weights(label)
     if label.dtype != np.int64:
         raise DataError(f"{where} has labels of type {label.dtype}, expected int64")
     if label.ndim == 0:

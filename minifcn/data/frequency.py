@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from minifcn.data.dataset import Dataset, spread
 from minifcn.data.masks import IGNORE_INDEX
-from minifcn.data.targets import classes_of
+from minifcn.data.targets import without_weights
 
 
 def median_frequency_weights(data: Dataset | ArrayLike, samples: int | None = None) -> NDArray[np.float32]:
@@ -48,7 +48,7 @@ def _pixels_by_class(dataset: Dataset, samples: int | None) -> NDArray[np.int64]
     """How many pixels of each class each image has, (images, K)."""
     rows = [np.zeros((0, dataset.num_classes), np.int64)]
     for index in spread(len(dataset), samples):
-        labels = classes_of(dataset[index][1])
+        labels = without_weights(dataset[index][1])
         where = f"median_frequency_weights: label {index} of {dataset.name}"
         if labels.ndim != 2 or labels.dtype.kind != "i":
             raise ValueError(f"{where} is {labels.dtype} of shape {labels.shape}, expected one class a pixel")

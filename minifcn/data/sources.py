@@ -11,6 +11,7 @@ from minifcn.data.sets.bsds import BSDS500, BSDS_SPLITS, bsds_folder
 from minifcn.data.sets.camvid import CamVid
 from minifcn.data.sets.digit_scenes import DigitScenes
 from minifcn.data.sets.discs import TwoDiscs
+from minifcn.data.sets.download import dataset_root
 from minifcn.data.sets.dsb import DSB2018
 from minifcn.data.sets.folder import FolderDataset
 from minifcn.data.sets.isbi import ISBI2012
@@ -50,6 +51,10 @@ class Source(NamedTuple):
         return "test" if "test" in self.splits else "validation"
 
 
+class MissingPartError(FileNotFoundError):
+    """A part that this copy of a data set does not have."""
+
+
 def _synthetic(root: Root, part: str, download: bool) -> Dataset:
     """Nothing lies on disk: `root` and `download` say nothing here."""
     # A section takes some 40 ms to draw, which a small network would wait for in every epoch but the first.
@@ -73,6 +78,9 @@ def _mnist(root: Root, part: str, download: bool, *, size: int = 32, **options: 
 
 
 def _camvid(root: Root, part: str, download: bool) -> Dataset:
+    folder = dataset_root(root, "camvid")
+    if part == "test" and not (folder / "test").is_dir():
+        raise MissingPartError(f"camvid: there is no test in {folder}")
     return CamVid(root, _OFFICIAL[part])
 
 
@@ -83,6 +91,8 @@ def _voc2012(root: Root, part: str, download: bool) -> Dataset:
 
 
 def _bsds500(root: Root, part: str, download: bool, **options: Any) -> Dataset:
+    if part == "test" and not (bsds_folder(root) / "images" / "test").is_dir():
+        raise MissingPartError(f"bsds500: there is no images/test in {bsds_folder(root)}")
     if part == "test" or any((bsds_folder(root) / "images" / name).is_dir() for name in BSDS_SPLITS):
         return BSDS500(root, _OFFICIAL[part], **options)
     return _hold_out_every(BSDS500(root, **options), 4, part)
@@ -102,17 +112,28 @@ def _folder(root: Root, part: str, download: bool, **options: Any) -> Dataset:
         raise ValueError("folder: which one? Name it with --data FOLDER (in Python: root=...)")
     top = Path(root).expanduser()
     parts = {name: next(filter(Path.is_dir, (top / _OFFICIAL[name], top / name)), None) for name in _OFFICIAL}
+    if part == "all":
+        return FolderDataset(top, **options)
+    if part == "test" and parts[part] is None:
+        raise MissingPartError(f"folder: {top} has no folder test")
     if not (parts["train"] and parts["validation"]):
-        if part == "test" or parts["train"] or parts["validation"]:
-            found = ", ".join(path.name for path in parts.values() if path) or "no such folders"
-            raise FileNotFoundError(f"folder: {top}: expected train and val, and test to score on; found {found}")
-        return split(FolderDataset(top, **options), 0.2, seed=0)[part == "validation"]
+        return _fifth_of(FolderDataset(top, **options), part, [path.name for path in parts.values() if path])
     folder = parts[part]
-    if folder is None:
-        raise FileNotFoundError(f"folder: {top} has no {part}; there are train and val")
+    assert folder is not None
     train = FolderDataset(parts["train"], **options)
     # One table for all parts: a part that lacks a class would otherwise be numbered differently.
     return train if part == "train" else FolderDataset(folder, **options | {"classes": train.table})
+
+
+def _fifth_of(dataset: Dataset, part: str, found: list[str]) -> Dataset:
+    """Hold out a fifth of a folder that is not divided."""
+    if found:
+        raise FileNotFoundError(
+            f"{dataset.name}: expected train and val, and test to score on; found {', '.join(found)}"
+        )
+    if len(dataset) < 2:
+        raise ValueError(f"{dataset.name}: too few images, {len(dataset)}: training and validation need one each")
+    return split(dataset, 0.2, seed=0)[part == "validation"]
 
 
 def _digits(root: Root, part: str, download: bool, **options: Any) -> Dataset:
@@ -158,7 +179,7 @@ SOURCES: dict[str, Source] = {
     "vgg_cells": Source(("train", "validation"), _vgg_cells, ("sigma", "scale")),
     "digits": Source(("train", "validation", "test"), _digits, ("size", "target", "overlap", "degrees", "blur")),
     "discs": Source(("train", "validation", "test"), _discs, ("size",)),
-    "folder": Source(("train", "validation"), _folder, ("classes", "images", "masks", "channels"), ("test",)),
+    "folder": Source(("train", "validation"), _folder, ("classes", "images", "masks", "channels"), ("test", "all")),
 }
 
 
@@ -184,14 +205,15 @@ def open_source(
       official training digits, and 200 of test digits;
     - discs: 64 images to train on, 16 and 64 others to validate and to test on;
     - folder: the subfolders train and val (and test); without them, a fifth of the images, drawn with seed 0, is for
-      validation. Images that belong together, such as frames of one film, need the subfolders.
+      validation. Images that belong together, such as frames of one film, need the subfolders. All images of a folder
+      that is not divided are the part "all".
 
     Where a set is listed by file name, "every fourth" and "last" are by name.
 
     Args:
         name: a key of `SOURCES`.
         root: folder of the files; by default the data set's own folder in `data_home()`, which "folder" has not.
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test"; of a folder, also "all".
         download: fetch what is missing, for all parts; of isbi and mnist.
         options: what the data set's class takes, by name: `target` of dsb2018, `classes` of folder, ...
 

@@ -49,10 +49,10 @@ def mapped(target: Target, change: Callable[[NDArray, Kind], NDArray]) -> Target
     return change(target, "classes" if target.dtype.kind in "iu" else "values")
 
 
-def classes_of(target: Target) -> NDArray[np.int64]:
-    """The class numbers of a target, without weights.
+def without_weights(target: Target) -> NDArray:
+    """What answers are compared with: the class numbers of a `WeightedLabel`, any other target as it is.
 
-    >>> classes_of(WeightedLabel(np.array([[1]]), np.array([[2.5]], np.float32))).tolist()
+    >>> without_weights(WeightedLabel(np.array([[1]]), np.array([[2.5]], np.float32))).tolist()
     [[1]]
     """
     return target.classes if isinstance(target, WeightedLabel) else target

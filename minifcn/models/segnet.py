@@ -1,4 +1,4 @@
-"""SegNet (Badrinarayanan, Kendall & Cipolla 2017): decoders that put values back where pooling found them.
+"""SegNet (Badrinarayanan, Kendall & Cipolla 2015): decoders that put values back where pooling found them.
 
 Max-pooling gives up where in its window the maximum was; it costs two bits to remember. SegNet's decoder unpools with
 these indices (the lecture's pooling index memorisation): every value goes back to its place, zeros elsewhere, and

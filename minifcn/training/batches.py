@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minifcn.data import Dataset, classes_of
+from minifcn.data import Dataset, without_weights
 
 _BATCH = 64  # images of one shape that are predicted together, if the predictor's memory bound allows
 
@@ -21,6 +21,6 @@ def batches(dataset: Dataset, indices: list[int]) -> Iterator[tuple[np.ndarray, 
             yield np.stack(images), np.stack(labels)
             images, labels = [], []
         images.append(image)
-        labels.append(classes_of(label))
+        labels.append(without_weights(label))
     if images:
         yield np.stack(images), np.stack(labels)

@@ -23,7 +23,9 @@ def complete(config: TrainConfig, train: Dataset) -> TrainConfig:
         mean, std = statistics(train)
         config = config.changed(mean=mean, std=std)
     if config.balance in ("inverse", "median") and not config.class_weights:
-        weights = balanced(class_fractions(train)) if config.balance == "inverse" else median_frequency_weights(train)
+        inverse = config.balance == "inverse"
+        # Of all images: a class that is in few of them must not count as one that is in none.
+        weights = balanced(class_fractions(train, samples=None)) if inverse else median_frequency_weights(train)
         config = config.changed(class_weights=tuple(round(float(weight), 6) for weight in weights))
     return config
 
@@ -41,12 +43,13 @@ def build_model(config: TrainConfig, channels: int, classes: int) -> models.Netw
     """
     if config.model in models.REGISTRY:
         known = inspect.signature(models.REGISTRY[config.model]).parameters
-        options = [name for name in known if name not in ("in_channels", "classes")]
+        own = [name for name in known if name not in ("in_channels", "classes")]
         for name in config.options:
-            if name not in options:
-                raise ConfigError(f"{config.model}: no option {name!r}; it has {', '.join(options)}")
+            if name not in own:
+                raise ConfigError(f"{config.model}: no option {name!r}; it has {', '.join(own)}")
     try:
-        return models.create(config.model, in_channels=channels, classes=classes, **config.options)
+        options = {name: None if value == "none" else value for name, value in config.options.items()}
+        return models.create(config.model, in_channels=channels, classes=classes, **options)
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from None
 

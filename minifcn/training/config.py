@@ -116,8 +116,11 @@ class TrainConfig:
             raise ConfigError(f"balance {self.balance!r} chooses where to crop: give the size of the crops")
         if self.optimizer not in ("adamw", "sgd"):
             raise ConfigError(f"optimizer must be 'adamw' or 'sgd', not {self.optimizer!r}")
-        if not self.lr > 0:
-            raise ConfigError(f"lr must be positive, got {self.lr}")
+        if not 0 < self.lr < math.inf:
+            raise ConfigError(f"lr must be positive and finite, got {self.lr}")
+        if not (0 <= self.momentum < 1 and 0 <= self.weight_decay < math.inf):
+            given = f"{self.momentum} and {self.weight_decay}"
+            raise ConfigError(f"expected 0 <= momentum < 1 and a finite weight_decay >= 0, got {given}")
 
     @property
     def normalisation(self) -> Normalisation:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.data import IGNORE_INDEX, Dataset, Target, WeightedLabel, classes_of, spread
+from minifcn.data import IGNORE_INDEX, Dataset, Target, WeightedLabel, spread, without_weights
 from minifcn.io.atomic import replacing
 from minifcn.predict import Predictor
 
@@ -45,9 +45,9 @@ def draw_preview(path: Path, predictor: Predictor, dataset: Dataset, count: int 
         image, label = dataset[index]
         answer = predictor(image[None])[0]
         if values:
-            _draw_values(axes, image, classes_of(label), answer, dataset.scale)
+            _draw_values(axes, image, without_weights(label), answer, dataset.scale)
         else:
-            _draw_row(axes, image, classes_of(label), answer, dataset.classes)
+            _draw_row(axes, image, without_weights(label), answer, dataset.classes)
         axes[0].set_title(f"input {index}")
         for panel in axes:
             panel.set_axis_off()
@@ -62,7 +62,7 @@ def draw_batch(path: Path, images: np.ndarray, labels: Target, classes: tuple[st
     rows = 2 if weight is None else 3
     figure = _figure(3 * len(shown), 3.2 * rows)
     grid = figure.subplots(rows, len(shown), squeeze=False)
-    target = classes_of(labels)
+    target = without_weights(labels)
     for index, image in enumerate(shown):
         panels = grid[:, index]
         panels[0].imshow(_greys(image), cmap="gray")

@@ -22,13 +22,16 @@ from minifcn.data import (
     Repeated,
     Transform,
     Weighted,
-    classes_of,
+    WeightedLabel,
+    spread,
 )
+from minifcn.data.dataset import Image, Label
 from minifcn.training.config import ConfigError, TrainConfig
 
 #: Bytes of images and labels: prepared images are kept in memory where all of them take no more. Reading and
 #: normalising a whole image for every crop out of it takes longer than a step of a small network.
 _MOST_CACHED = 2**30
+_LOOKED_AT = 8  # images, whose largest stands for all
 
 
 def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
@@ -46,6 +49,11 @@ def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
         steps.append(RandomNoise(config.noise))
     transform = Compose(*steps) if steps else None
     return Loader(_prepared(config, dataset), config.batch, transform=transform, seed=config.seed, drop_last=True)
+
+
+def _bytes(image: Image, label: Label) -> int:
+    """How much memory a sample takes."""
+    return image.nbytes + sum(map_.nbytes for map_ in (label if isinstance(label, WeightedLabel) else (label,)))
 
 
 def _check_fit(config: TrainConfig, dataset: Dataset) -> None:
@@ -88,7 +96,6 @@ def _prepared(config: TrainConfig, dataset: Dataset) -> Dataset:
     if config.border_weight:
         dataset = Weighted(dataset, config.border_weight, config.border_sigma)
     dataset = Normalised(dataset, config.normalisation)
-    image, label = dataset[0]
-    if len(dataset) * (image.nbytes + classes_of(label).nbytes) <= _MOST_CACHED:
+    if len(dataset) * max(_bytes(*dataset[index]) for index in spread(len(dataset), _LOOKED_AT)) <= _MOST_CACHED:
         dataset = Cached(dataset)
     return Repeated(dataset, -(-config.batch // len(dataset))) if config.batch > len(dataset) else dataset

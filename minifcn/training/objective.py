@@ -22,7 +22,7 @@ from minifcn import functional as F
 from minifcn import settings
 from minifcn.data.dataset import Task
 from minifcn.data.masks import IGNORE_INDEX
-from minifcn.data.targets import Kind, Target, WeightedLabel, classes_of, mapped
+from minifcn.data.targets import Kind, Target, WeightedLabel, mapped, without_weights
 from minifcn.functional.loss import Empty
 from minifcn.tensor import Tensor
 from minifcn.training.config import ConfigError
@@ -166,7 +166,7 @@ class _Case:
     @functools.cached_property
     def labels(self) -> np.ndarray:
         """Class numbers (...): the logits' shape without its last axis."""
-        labels = np.asarray(classes_of(self.target))
+        labels = np.asarray(without_weights(self.target))
         if labels.dtype.kind not in "iu" or labels.shape != self.logits.shape[:-1]:
             raise ValueError(
                 f"loss: logits {self.logits.shape} need class numbers of shape {self.logits.shape[:-1]}, got "

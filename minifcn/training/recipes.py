@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -127,8 +128,17 @@ def recipe(dataset: str, model: str | None = None, **changes: Any) -> TrainConfi
     given = {name: value for name, value in changes.items() if value is not None}
     options = {name: value for name, value in (given.pop("options", None) or {}).items() if value is not None}
     given["data_options"] = {**base.data_options, **given.get("data_options", {})}
-    kept = {name: value for name, value in {**base.options, **options}.items() if value != "none"}
+    kept = {**base.options, **options}
+    for name, value in list(kept.items()):
+        if value == "none" and _default(base.changed(**given).model, name) is None:
+            del kept[name]  # as the network has it
     return base.changed(**given, options=kept)
+
+
+def _default(model: str, option: str) -> Any:
+    """What a network's option is if nobody says otherwise."""
+    parameters = inspect.signature(REGISTRY[model]).parameters if model in REGISTRY else {}
+    return parameters[option].default if option in parameters else None
 
 
 def _for_another(base: TrainConfig, model: str, pretrained: bool) -> TrainConfig:
@@ -146,7 +156,9 @@ def fitted(config: TrainConfig, task: Task, chosen: Mapping[str, Any]) -> TrainC
     >>> fitted(recipe("digits"), "regression", {}).loss
     'mse'
     """
-    if task != "regression" or config.loss == "mse":
+    if task != "regression":
         return config
     fitting = {"loss": "mse", "balance": "none", "normalise": "dataset"}
+    if config.loss == "mse":
+        del fitting["normalise"]  # the recipe is one for values
     return config.changed(**{name: value for name, value in fitting.items() if chosen.get(name) is None})

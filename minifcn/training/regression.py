@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.data import Dataset, classes_of, spread
+from minifcn.data import Dataset, spread, without_weights
 from minifcn.metrics import counting_scores
 from minifcn.predict import Predictor
 from minifcn.training.batches import batches
@@ -79,5 +79,5 @@ def evaluate_values(
 
 def true_counts(dataset: Dataset) -> NDArray[np.float64]:
     """(n,) objects in each image, by the labels."""
-    totals = [classes_of(dataset[index][1]).sum(dtype=np.float64) for index in range(len(dataset))]
+    totals = [without_weights(dataset[index][1]).sum(dtype=np.float64) for index in range(len(dataset))]
     return np.array(totals) / dataset.scale

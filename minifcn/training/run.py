@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from minifcn.data import Dataset
 from minifcn.io.atomic import remove_leftovers, write_text
 from minifcn.io.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from minifcn.nn import Module
@@ -141,8 +142,9 @@ class Run:
         from minifcn.training.build import build_model, build_predictor
 
         if not self.has(checkpoint):
+            mend = "take --checkpoint last, or go on" if self.has("last") else "go on"
             raise FileNotFoundError(
-                f"{self._path(checkpoint)}: the run has no such checkpoint yet; go on with --resume"
+                f"{self._path(checkpoint)}: the run has no such checkpoint yet; {mend} with --resume"
             )
         arrays, values = load_checkpoint(self._path(checkpoint))
         classes = tuple(values["classes"])
@@ -179,6 +181,19 @@ class Run:
         writer.writeheader()
         writer.writerows({key: _number(value) for key, value in row.items()} for row in self.rows)
         write_text(self.folder / "metrics.csv", text.getvalue())
+
+
+def check_classes(trained: tuple[str, ...], dataset: Dataset) -> None:
+    """Refuse data whose classes are not those that a network was trained on.
+
+    Raises:
+        RunError: they differ in name, number or order.
+    """
+    if trained != dataset.classes:
+        raise RunError(
+            f"{dataset.name}: its classes are {', '.join(dataset.classes)}, but the network was trained on "
+            f"{', '.join(trained)}; is it the same data set, with the same --classes?"
+        )
 
 
 def refuse_existing(folder: Path) -> None:

@@ -23,7 +23,7 @@ from minifcn.training.evaluation import evaluate
 from minifcn.training.loading import build_loader
 from minifcn.training.objective import crop_to, objective
 from minifcn.training.progress import Reporter
-from minifcn.training.run import Run
+from minifcn.training.run import Run, check_classes
 
 _STEPS_A_ROW = 10  # of metrics.csv
 _SECONDS_BETWEEN_SAVES = 30.0
@@ -159,11 +159,17 @@ class Trainer:
             scores = evaluation.scalars()
             row |= {f"val_{name}": score for name, score in scores.items() if math.isfinite(score)}
             self.reporter.validated(self.step_number, scores)
-            if self.best is None or evaluation.goodness > self.best:
-                self.best = evaluation.goodness
-                self.run.save("best", self.model, self._values())
+            self._keep_if_best(evaluation.goodness)
         self.run.report(row)
         return validate
+
+    def _keep_if_best(self, goodness: float) -> None:
+        """Save the network if it is better than all before; one whose score is NaN only if there is nothing else."""
+        better = math.isfinite(goodness) and (self.best is None or goodness > self.best)
+        if better:
+            self.best = goodness
+        if better or not self.run.has("best"):
+            self.run.save("best", self.model, self._values())
 
     def draw(self) -> None:
         """Draw curves.png and preview.png."""
@@ -176,6 +182,7 @@ class Trainer:
         """Continue from the ``last`` checkpoint; from the beginning, if the run was interrupted before it had one."""
         if self.run.has("last"):
             arrays, values = self.run.restore("last", self.model)
+            check_classes(tuple(values["classes"]), self.train_set)
             self.optimizer.load_state_dict(_unflatten(arrays, values["optimizer"]))
             random.set_state(values["random"])
             self.step_number, self.best = values["step"], values["best"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from minifcn.data.augment.window import Pair, contains, inside, window
 from minifcn.data.dataset import Image, Label, Sample
 from minifcn.data.masks import IGNORE_INDEX
-from minifcn.data.targets import Kind, classes_of, mapped
+from minifcn.data.targets import Kind, mapped, without_weights
 
 
 @dataclass(frozen=True, init=False)
@@ -90,8 +90,9 @@ class BalancedCrop(Crop):
     """Cut a window around a pixel whose class is drawn uniformly from those in the label: rare classes are seen often.
 
     First a class is drawn, then one of its pixels (any pixel, where all are to be ignored); the pixel at
-    (height // 2, width // 2) of the window is to be that one. A classifier of windows is trained on equal numbers of
-    either class in this way, as Ciresan et al. 2012 did; `CentreClass` then leaves the class of that pixel alone.
+    ((height − 1) // 2, (width − 1) // 2) of the window is to be that one. A classifier of windows is trained on equal
+    numbers of either class in this way, as Ciresan et al. 2012 did; `CentreClass` then leaves the class of that pixel
+    alone.
 
     Args:
         size: one number or (height, width).
@@ -116,8 +117,8 @@ class BalancedCrop(Crop):
 
     def corner(self, shape: Pair, label: Label, rng: np.random.Generator) -> Pair:
         """Return the place that has the pixel drawn in its centre, or as near to it as the image allows."""
-        pixel = self._pixel(classes_of(label), rng)
-        wanted = pixel[0] - self.size[0] // 2, pixel[1] - self.size[1] // 2
+        pixel = self._pixel(without_weights(label), rng)
+        wanted = pixel[0] - (self.size[0] - 1) // 2, pixel[1] - (self.size[1] - 1) // 2
         if self.exact:
             return wanted
         down, right = (
@@ -142,7 +143,7 @@ class BalancedCrop(Crop):
 
 @dataclass(frozen=True)
 class CentreClass:
-    """Keep of a label (H, W) the class at (H // 2, W // 2), of shape (): what a classifier of windows is to answer.
+    """Keep of a label (H, W) the class at ((H − 1) // 2, (W − 1) // 2): of shape (), for a classifier of windows.
 
     >>> image, label = np.zeros((3, 3, 1), np.float32), np.arange(9).reshape(3, 3)
     >>> CentreClass()(image, label, np.random.default_rng(0))[1]
@@ -151,10 +152,10 @@ class CentreClass:
 
     def __call__(self, image: Image, label: Label, rng: np.random.Generator) -> Sample:
         """Return the image as it is, and the class of its centre."""
-        classes = classes_of(label)
+        classes = without_weights(label)
         if classes.ndim != 2:
             raise ValueError(f"CentreClass: expected a label of one class a pixel (H, W), got {classes.shape}")
-        return image, np.asarray(classes[classes.shape[0] // 2, classes.shape[1] // 2])
+        return image, np.asarray(classes[(classes.shape[0] - 1) // 2, (classes.shape[1] - 1) // 2])
 
 
 def largest_crop(sizes: Iterable[Pair], pixels: int, legal: Callable[[int], object] = bool) -> int:

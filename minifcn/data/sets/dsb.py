@@ -119,11 +119,11 @@ def _find(root: Path) -> tuple[list[tuple[Path, tuple[Path, ...]]], bool]:
 
 
 def _sample(folder: Path) -> tuple[Path, tuple[Path, ...]]:
-    masks = files_by_stem(folder / "masks", "dsb2018") if (folder / "masks").is_dir() else {}
-    images = files_by_stem(folder / "images", "dsb2018")
-    if len(images) != 1 or not masks:
+    images, there = files_by_stem(folder / "images", "dsb2018"), (folder / "masks").is_dir()
+    if len(images) != 1 or not there:
         raise ValueError(
-            f"dsb2018: {folder} holds {len(images)} images and {len(masks)} masks, expected one image and a mask for "
-            "every nucleus; unpack it again"
+            f"dsb2018: {folder} holds {len(images)} images and {'a' if there else 'no'} folder masks, expected one "
+            "image and a folder with a mask for every nucleus (empty where there is none); unpack it again"
         )
+    masks = files_by_stem(folder / "masks", "dsb2018")
     return next(iter(images.values())), tuple(masks.values())

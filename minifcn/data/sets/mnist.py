@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from minifcn.data.dataset import Dataset, Sample, as_image, normalise_index
 from minifcn.data.sets.download import OfficialFile, dataset_root, fetch, missing_file
 from minifcn.data.sets.idx import read_idx
-from minifcn.data.targets import classes_of
+from minifcn.data.targets import without_weights
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 _SIDE = 28
@@ -114,7 +114,7 @@ class MNISTSegmentation(Dataset):
         image, digit = self._digits[index]
         before, after = (self.size - _SIDE) // 2, (self.size - _SIDE + 1) // 2
         image = np.pad(image, [(before, after), (before, after), (0, 0)])
-        return image, np.where(image[:, :, 0] > np.float32(self.threshold), classes_of(digit) + 1, 0)
+        return image, np.where(image[:, :, 0] > np.float32(self.threshold), without_weights(digit) + 1, 0)
 
 
 def _locate(folder: Path, file: OfficialFile, url: str, download: bool) -> Path:
