@@ -117,7 +117,9 @@ def _folder(root: Root, part: str, download: bool, **options: Any) -> Dataset:
     if part == "test" and parts[part] is None:
         raise MissingPartError(f"folder: {top} has no folder test")
     if not (parts["train"] and parts["validation"]):
-        return _fifth_of(FolderDataset(top, **options), part, [path.name for path in parts.values() if path])
+        if found := ", ".join(path.name for path in parts.values() if path):
+            raise FileNotFoundError(f"folder: {top}: expected train and val, and test to score on; found {found}")
+        return _fifth_of(FolderDataset(top, **options), part)
     folder = parts[part]
     assert folder is not None
     train = FolderDataset(parts["train"], **options)
@@ -125,12 +127,8 @@ def _folder(root: Root, part: str, download: bool, **options: Any) -> Dataset:
     return train if part == "train" else FolderDataset(folder, **options | {"classes": train.table})
 
 
-def _fifth_of(dataset: Dataset, part: str, found: list[str]) -> Dataset:
+def _fifth_of(dataset: Dataset, part: str) -> Dataset:
     """Hold out a fifth of a folder that is not divided."""
-    if found:
-        raise FileNotFoundError(
-            f"{dataset.name}: expected train and val, and test to score on; found {', '.join(found)}"
-        )
     if len(dataset) < 2:
         raise ValueError(f"{dataset.name}: too few images, {len(dataset)}: training and validation need one each")
     return split(dataset, 0.2, seed=0)[part == "validation"]

@@ -144,3 +144,31 @@ def test_sigmoid_losses_predict_what_they_are_scored_by(folder: Path, tmp_path: 
     decided = predictor(pixels[None] / np.float32(255)).argmax(axis=-1)[0]
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / image.name)) > 0, decided == 1)
     assert "cross entropy" not in invoke("evaluate", run)[1]
+
+
+def test_other_classes_are_not_scored(folder: Path, tmp_path: Path, invoke: Invoke) -> None:
+    run = tmp_path / "run"
+    assert invoke("train", "folder", "--data", folder, "--out", run, *SMALL)[0] == 0
+    other = write_folder(tmp_path / "other", images=3, values=(0, 1, 2))
+    message = error_of(invoke("evaluate", run, "--data", other))
+    assert "its classes are class 0, class 1, class 2, but the network was trained on background, foreground" in message
+    same = write_folder(tmp_path / "same", images=3)
+    assert ", all: 3 images" in invoke("evaluate", run, "--data", same, "--split", "all")[1]
+
+
+def test_a_test_part_without_masks_is_an_error(tmp_path: Path, invoke: Invoke) -> None:
+    for part in ("train", "val", "test"):
+        write_folder(tmp_path / "data" / part, images=2)
+    run = tmp_path / "run"
+    assert invoke("train", "folder", "--data", tmp_path / "data", "--out", run, *SMALL)[0] == 0
+    shutil.rmtree(tmp_path / "data" / "test" / "masks")
+    assert "but no masks beside it" in error_of(invoke("evaluate", run))
+
+
+def test_a_moved_classes_file_is_named_anew(folder: Path, tmp_path: Path, invoke: Invoke) -> None:
+    (tmp_path / "a.txt").write_text("ground\ncell\n")
+    run, options = tmp_path / "run", ["--data", folder, "--classes", tmp_path / "a.txt"]
+    assert invoke("train", "folder", *options, "--out", run, *SMALL)[0] == 0
+    moved = (tmp_path / "a.txt").rename(tmp_path / "b.txt")
+    assert "a.txt" in error_of(invoke("evaluate", run))
+    assert invoke("evaluate", run, "--classes", moved)[0] == 0

@@ -6,7 +6,7 @@ import pytest
 import tifffile
 from small_data import write_bsds, write_camvid, write_dsb, write_folder, write_vgg_cells, write_voc
 
-from minifcn.data import MNIST, SOURCES, check, open_source
+from minifcn.data import MNIST, SOURCES, MissingPartError, check, open_source
 
 
 def greys(dataset):
@@ -90,9 +90,9 @@ def test_parts_on_disk_are_disjoint_and_the_same_every_time(tmp_path, case):
 def test_official_test_parts_where_they_are(tmp_path):
     assert len(open_source("camvid", write_camvid(tmp_path / "c", ("test",), 2), "test")) == 2
     assert len(open_source("bsds500", write_bsds(tmp_path / "b", ("train", "val", "test")), "test")) == 4
-    with pytest.raises(FileNotFoundError, match="camvid: expected images in test and masks in testannot"):
+    with pytest.raises(FileNotFoundError, match="camvid: there is no test in"):
         open_source("camvid", write_camvid(tmp_path / "c2"), "test")
-    with pytest.raises(FileNotFoundError, match="bsds500: expected images in images/test"):
+    with pytest.raises(FileNotFoundError, match="bsds500: there is no images/test in"):
         open_source("bsds500", write_bsds(tmp_path / "b2"), "test")
 
 
@@ -105,12 +105,18 @@ def test_a_folder_in_parts(tmp_path):
     # Alone, val would be numbered 0 and 1.
     assert train.classes == validation.classes == ("class 0", "class 1", "class 2")
     assert (len(train), len(validation), validation[0][1].max()) == (3, 2, 2)
-    with pytest.raises(FileNotFoundError, match="has no test; there are train and val"):
+    with pytest.raises(FileNotFoundError, match="has no folder test"):
         open_source("folder", tmp_path, "test")
     write_folder(tmp_path / "test", images=1, values=(1,))
     assert open_source("folder", tmp_path, "test")[0][1].max() == 1
-    with pytest.raises(FileNotFoundError, match="expected train and val, and test to score on; found no such folders"):
+    with pytest.raises(MissingPartError, match="has no folder test"):
         open_source("folder", tmp_path / "train", "test")
+    assert len(open_source("folder", tmp_path / "train", "all")) == 3
+
+
+def test_a_single_image_of_ones_own_cannot_be_held_out(tmp_path):
+    with pytest.raises(ValueError, match="too few images, 1: training and validation need one each"):
+        open_source("folder", write_folder(tmp_path / "data", images=1))
 
 
 def test_options_reach_the_data_set(tmp_path):

@@ -34,8 +34,9 @@ def test_an_unknown_dataset_is_named_with_what_there_is() -> None:
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"batch": -1}, "batch must be at least 1"),
         ({"crop": -4}, "must not be negative"),
-        ({"lr": 0.0}, "lr must be positive, got 0.0"),
-        ({"lr": float("nan")}, "lr must be positive, got nan"),
+        ({"lr": 0.0}, "lr must be positive and finite, got 0.0"),
+        ({"momentum": 1.0}, "expected 0 <= momentum < 1 and a finite weight_decay >= 0, got 1.0"),
+        ({"lr": float("nan")}, "lr must be positive and finite, got nan"),
     ],
 )
 def test_impossible_values_are_refused(change: dict, message: str) -> None:

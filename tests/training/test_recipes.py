@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from minifcn import models
-from minifcn.data import SOURCES, ArrayDataset, SyntheticMembranes
+from minifcn.data import SOURCES, ArrayDataset, Cached, SyntheticMembranes
 from minifcn.nn import init
-from minifcn.training.build import build_model
+from minifcn.training.build import build_model, complete
 from minifcn.training.config import ConfigError, TrainConfig
 from minifcn.training.loading import build_loader
 from minifcn.training.objective import objective
@@ -92,3 +92,30 @@ def test_densities_are_not_stretched():
 def test_impossible_choices_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
         recipe("isbi", **change)
+
+
+def test_none_takes_back_what_a_network_has_by_itself():
+    config = recipe("isbi", "unet-backbone", options={"norm": "none", "base": 2})
+    assert config.options["norm"] == "none"  # which a file can hold
+    names = [name for name, _ in build_model(config, 1, 2).decoder.named_parameters()]
+    plain = [name for name, _ in build_model(config.changed(options={"base": 2}), 1, 2).decoder.named_parameters()]
+    assert len([name for name in names if name.endswith("bias")]) == len(names) // 2
+    assert names != plain
+
+
+def test_a_class_in_few_images_still_counts():
+    labels = np.zeros((300, 2, 2), int)
+    labels[:, 0] = 1
+    labels[7, 1] = 2
+    rare = ArrayDataset(np.zeros((300, 2, 2), np.float32), labels, ("a", "b", "c"), name="rare")
+    assert min(complete(TrainConfig("rare", balance="inverse"), rare).class_weights) > 0
+
+
+def test_large_sets_stay_on_disk(monkeypatch):
+    small, large = np.zeros((4, 4), np.float32), np.zeros((64, 64), np.float32)
+    images = [small, large]
+    dataset = ArrayDataset(images, [image.astype(int) for image in images], ("a", "b"))
+    config = TrainConfig("mine", batch=2, crop=4)
+    assert isinstance(build_loader(config, dataset).dataset, Cached)
+    monkeypatch.setattr("minifcn.training.loading._MOST_CACHED", 2 * (small.nbytes + 8 * small.size))
+    assert not isinstance(build_loader(config, dataset).dataset, Cached)

@@ -271,9 +271,9 @@ def test_median_frequencies_are_filled_in_too(tmp_path: Path, dataset: ArrayData
 
 @pytest.mark.parametrize("balance", ["crops", "windows"])
 def test_crops_of_rare_classes_are_drawn_as_often(tmp_path: Path, dataset: ArrayDataset, balance: str) -> None:
-    net = trainer(tmp_path / "run", dataset, balance=balance, crop=4, batch=24)
+    net = trainer(tmp_path / "run", dataset, balance=balance, crop=5, batch=24)
     _, labels = net.loader.batch(0)
-    assert labels.shape == (24, 4, 4)  # of 12 images: each gives two
+    assert labels.shape == (24, 5, 5)  # of 12 images: each gives two
     assert 0.3 < labels[:, 2, 2].mean() < 0.7
     with pytest.raises(ConfigError, match=f"balance '{balance}' chooses where to crop"):
         config(balance=balance)

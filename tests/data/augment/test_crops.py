@@ -60,7 +60,7 @@ def test_exact_crops_are_centred_on_a_pixel_of_each_class_alike(size):
     for _ in range(600):
         part, classes = crop(image, label, generator)
         assert part.shape[:2] == classes.shape == crop.size
-        row, column = crop.size[0] // 2, crop.size[1] // 2
+        row, column = (crop.size[0] - 1) // 2, (crop.size[1] - 1) // 2
         assert label.flat[int(part[row, column, 0])] == classes[row, column]
         centres.append(int(classes[row, column]))
         counted = classes != IGNORE_INDEX
