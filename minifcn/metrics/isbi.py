@@ -44,9 +44,9 @@ def isbi_scores(
     """All scores at once: each map is thinned a single time (the arguments are described at the top of this file).
 
     V_Rand and V_Info each take their own best threshold, given in their `threshold`; their precision and recall are
-    means over the slices, like their F. `thin=False` leaves borders as wide as they are. The warping error is that of the
-    threshold with the fewest wrong pixels: its own best one may be where nothing is found, because a missed cell costs
-    one pixel, and a gap in a membrane its length.
+    means over the slices, like their F. `thin=False` leaves borders as wide as they are. The warping error is that of
+    the threshold with the fewest wrong pixels: its own best one may be where nothing is found, because a missed cell
+    costs one pixel, and a gap in a membrane its length.
 
     >>> truth = np.array([[1, 1, 0, 1, 1]] * 3)
     >>> scores = isbi_scores(truth, truth * 0.75)

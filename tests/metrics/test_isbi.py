@@ -214,3 +214,11 @@ def test_baselines_rank_as_they_should_on_real_sections(isbi):
     smooth = isbi_scores(interior, gaussian_threshold(image), middle)
     assert 0.6 < raw.v_rand.f < smooth.v_rand.f < 0.9
     assert 0.75 < raw.v_info.f < smooth.v_info.f < 0.95
+
+
+def test_the_warping_error_is_not_that_of_finding_nothing():
+    truth = np.ones((1, 9, 9), bool)
+    truth[:, 4] = False
+    probability = np.where(truth, 0.9, 0.1)
+    probability[:, 4, 2:6] = 0.8  # a gap of four pixels; nothing found at all would cost one pixel for each cell
+    assert isbi_scores(truth, probability, (0.5, 0.95)).warping_error == pytest.approx(4 / 81)
