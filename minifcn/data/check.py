@@ -124,13 +124,23 @@ def class_fractions(dataset: Dataset, samples: int | None = 200) -> tuple[float,
     Raises:
         DataError: a label that is none of the dataset's, or labels that are values, not classes.
     """
+    counts = class_counts(dataset, samples).sum(axis=0)
+    return tuple((counts / max(1, counts.sum())).tolist())
+
+
+def class_counts(dataset: Dataset, samples: int | None = None) -> NDArray[np.int64]:
+    """Return how many labelled pixels of each class each image has, (images, K); arguments as for `class_fractions`.
+
+    Raises:
+        DataError: a label that is none of the dataset's, or labels that are values, not classes.
+    """
     if dataset.task == "regression":
         raise DataError(f"{dataset.name}: its labels are values, not classes, so no class has a share")
-    counts = np.zeros(dataset.num_classes, np.int64)
+    rows = [np.zeros((0, dataset.num_classes), np.int64)]
     for index in spread(len(dataset), samples):
         image, label = dataset[index]
-        counts += _count_labels(f"{dataset.name}: image {index}", image, label, dataset.classes)
-    return tuple((counts / max(1, counts.sum())).tolist())
+        rows.append(_count_labels(f"{dataset.name}: image {index}", image, label, dataset.classes)[None])
+    return np.concatenate(rows)
 
 
 def _check_image(where: str, image: Image, declared: int, wanted: int | None) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn.data.masks import map_binary_masks
-from minifcn.data.targets import Target, WeightedLabel
+from minifcn.data.targets import Target, maps_of, without_weights
 from minifcn.io import to_float
 
 Image = NDArray[np.float32]
@@ -66,8 +66,7 @@ class Dataset(ABC):
         """
         from scipy import ndimage
 
-        label = self[index][1]
-        classes = label.classes if isinstance(label, WeightedLabel) else label
+        classes = without_weights(self[index][1])
         if classes.ndim != 2 or classes.dtype.kind != "i":
             raise ValueError(f"{self.name}: has no classes of pixels, so no objects either")
         return ndimage.label(classes > 0)[0].astype(np.int64)
@@ -231,7 +230,7 @@ class Cached(Derived):
         if index not in self._samples:
             # Two threads may both make the sample: it is the same, and either will do.
             image, label = self.dataset[index]
-            for array in (image, *(label if isinstance(label, WeightedLabel) else (label,))):
+            for array in (image, *maps_of(label)):
                 array.flags.writeable = False
             self._samples[index] = image, label
         return self._samples[index]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn.data.dataset import Dataset, spread
-from minifcn.data.masks import IGNORE_INDEX
-from minifcn.data.targets import without_weights
+from minifcn.data.check import class_counts
+from minifcn.data.dataset import Dataset
 
 
 def median_frequency_weights(data: Dataset | ArrayLike, samples: int | None = None) -> NDArray[np.float32]:
@@ -22,12 +21,13 @@ def median_frequency_weights(data: Dataset | ArrayLike, samples: int | None = No
         samples: how many images of a dataset to look at, evenly spread; None is all of them.
 
     Raises:
-        ValueError: labels are not one class a pixel, or there is no labelled pixel at all.
+        DataError: labels are not one class a pixel.
+        ValueError: there is no labelled pixel at all, or the numbers are none of pixels.
 
     >>> median_frequency_weights([[6, 2, 0, 0], [8, 0, 0, 0], [4, 0, 4, 0]])
     array([0.6666667, 2.       , 1.       , 0.       ], dtype=float32)
     """
-    counts = _pixels_by_class(data, samples) if isinstance(data, Dataset) else np.asarray(data)
+    counts = class_counts(data, samples) if isinstance(data, Dataset) else np.asarray(data)
     if counts.ndim != 2 or counts.dtype.kind not in "iu" or (counts < 0).any():
         raise ValueError(
             f"median_frequency_weights: expected numbers of pixels, integers (images, classes) from 0 up, got "
@@ -42,21 +42,3 @@ def median_frequency_weights(data: Dataset | ArrayLike, samples: int | None = No
     weights = np.zeros(len(pixels), np.float32)
     weights[occurs] = np.median(frequency) / frequency
     return weights
-
-
-def _pixels_by_class(dataset: Dataset, samples: int | None) -> NDArray[np.int64]:
-    """How many pixels of each class each image has, (images, K)."""
-    rows = [np.zeros((0, dataset.num_classes), np.int64)]
-    for index in spread(len(dataset), samples):
-        labels = without_weights(dataset[index][1])
-        where = f"median_frequency_weights: label {index} of {dataset.name}"
-        if labels.ndim != 2 or labels.dtype.kind != "i":
-            raise ValueError(f"{where} is {labels.dtype} of shape {labels.shape}, expected one class a pixel")
-        counted = labels[labels != IGNORE_INDEX]
-        if counted.size and not 0 <= counted.min() <= counted.max() < dataset.num_classes:
-            raise ValueError(
-                f"{where} goes from {counted.min()} to {counted.max()}, but classes from 0 to "
-                f"{dataset.num_classes - 1}; `minifcn.data.check` says more"
-            )
-        rows.append(np.bincount(counted, minlength=dataset.num_classes)[None])
-    return np.concatenate(rows)

@@ -58,6 +58,15 @@ def without_weights(target: Target) -> NDArray:
     return target.classes if isinstance(target, WeightedLabel) else target
 
 
+def maps_of(target: Target) -> tuple[NDArray, ...]:
+    """All arrays of a target.
+
+    >>> len(maps_of(np.zeros((2, 2)))), len(maps_of(WeightedLabel(np.zeros((2, 2), int), np.ones((2, 2), np.float32))))
+    (1, 2)
+    """
+    return tuple(target) if isinstance(target, WeightedLabel) else (target,)
+
+
 def stacked(targets: Sequence[Target], stack: Callable[[Sequence[NDArray]], NDArray] = np.stack) -> Target:
     """Targets of one batch, one above the other along a new first axis."""
     if isinstance(targets[0], WeightedLabel):

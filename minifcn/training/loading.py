@@ -22,10 +22,10 @@ from minifcn.data import (
     Repeated,
     Transform,
     Weighted,
-    WeightedLabel,
     spread,
 )
 from minifcn.data.dataset import Image, Label
+from minifcn.data.targets import maps_of
 from minifcn.training.config import ConfigError, TrainConfig
 
 #: Bytes of images and labels: prepared images are kept in memory where all of them take no more. Reading and
@@ -53,7 +53,7 @@ def build_loader(config: TrainConfig, dataset: Dataset) -> Loader:
 
 def _bytes(image: Image, label: Label) -> int:
     """How much memory a sample takes."""
-    return image.nbytes + sum(map_.nbytes for map_ in (label if isinstance(label, WeightedLabel) else (label,)))
+    return image.nbytes + sum(array.nbytes for array in maps_of(label))
 
 
 def _check_fit(config: TrainConfig, dataset: Dataset) -> None:

@@ -124,6 +124,18 @@ class Trainer:
         self.optimizer.step()
         return value
 
+    def seconds_a_step(self, warm_up: int, timed: int) -> float:
+        """Train for a few steps that nobody counts; the mean seconds of those after the first ``warm_up``.
+
+        The first ones compile kernels and warm up the caches. The trainer should be thrown away afterwards.
+        """
+        for images, labels in self.loader.batches(0, warm_up):
+            self._step(images, labels)
+        begin = time.monotonic()
+        for images, labels in self.loader.batches(warm_up, warm_up + timed):
+            self._step(images, labels)
+        return (time.monotonic() - begin) / timed
+
     def _rate(self, step: int) -> float:
         return self.schedule.lr(step, self.config.lr)
 
@@ -213,18 +225,12 @@ class Trainer:
         }
 
 
-def estimate_steps(trainer: Trainer, minutes: float, timed: int = 8) -> int:
+def estimate_steps(trainer: Trainer, minutes: float) -> int:
     """How many steps take ``minutes``: times a few on a trainer that is thrown away afterwards.
 
-    Three more run before the clock starts, because they compile kernels and warm up the caches. A twentieth of the time
-    is left for validations.
+    A twentieth of the time is left for validations.
     """
-    for _, (images, labels) in zip(range(3), trainer.loader.batches(0, 3), strict=True):
-        trainer._step(images, labels)
-    begin = time.monotonic()
-    for images, labels in trainer.loader.batches(3, 3 + timed):
-        trainer._step(images, labels)
-    return max(1, int(0.95 * minutes * 60 / ((time.monotonic() - begin) / timed)))
+    return max(1, int(0.95 * minutes * 60 / trainer.seconds_a_step(3, 8)))
 
 
 class _StopRequest:

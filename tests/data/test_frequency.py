@@ -72,11 +72,14 @@ def test_the_loss_takes_them():
         (np.zeros((0, 3), int), "no pixel has a class"),
         (
             dataset_of([np.array([[0, 4]])]),
-            "label 0 of street goes from 0 to 4, but classes from 0 to 3; `minifcn",
+            "street: image 0 has label 4; classes are",
         ),
-        (dataset_of([np.array([[0, -1]])]), "goes from -1 to 0"),
+        (dataset_of([np.array([[0, -1]])]), "street: image 0 has label -1; classes are"),
         (dataset_of([]), "no pixel has a class"),
-        (ArrayDataset([np.zeros((2, 2))], [1], NAMES), r"is int64 of shape \(\), expected one class a pixel"),
+        (
+            ArrayDataset([np.zeros((2, 2))], [1], NAMES),
+            "has one label for the whole image: segmentation needs one a pixel",
+        ),
     ],
     ids=str,
 )

@@ -11,12 +11,14 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from small_data import write_isbi
 
 import minifcn as mf
 from minifcn import optim
 from minifcn.data import ArrayDataset, Subset, median_frequency_weights
-from minifcn.io import load_checkpoint
+from minifcn.io import load_checkpoint, to_torch_layout
+from minifcn.models import ResNet
 from minifcn.training import ConfigError, Reporter, Run, RunError, TrainConfig, Trainer, TrainingError
 from minifcn.training.run import exclusive
 
@@ -292,6 +294,26 @@ def test_gradient_descent_is_set_up_as_asked(tmp_path: Path, dataset: ArrayDatas
     assert run.train()
     with pytest.raises(ConfigError, match="optimizer must be 'adamw' or 'sgd', not 'adam'"):
         config(optimizer="adam")
+
+
+def test_an_encoder_starts_from_weights_that_were_trained_elsewhere(tmp_path: Path, dataset: ArrayDataset) -> None:
+    elsewhere = ResNet(18, in_channels=3, base=2).state_dict()
+    weights = {name: np.ascontiguousarray(to_torch_layout(array)) for name, array in elsewhere.items()}
+    save_file(weights, tmp_path / "resnet18.safetensors")
+    choices = {"model": "unet-backbone", "options": {"backbone": "resnet18", "base": 2}, "steps": 1, "lr": 1e-12}
+    wide = ArrayDataset([np.pad(image[..., 0], 8) for image, _ in dataset], [np.pad(y, 8) for _, y in dataset], CLASSES)
+    run = trainer(
+        tmp_path / "run", wide, pretrained=str(tmp_path / "resnet18.safetensors"), **choices, mean=(), std=(), batch=2
+    )
+    assert run.train()
+    # Grey images: the sum over the colours that the first convolution saw.
+    first = dict(run.model.named_parameters())["encoder.conv1.weight"].data
+    np.testing.assert_allclose(first, elsewhere["conv1.weight"].sum(axis=2, keepdims=True), atol=1e-6)
+    assert (run.config.normalise, run.config.mean) == ("dataset", (0.449,))
+    (tmp_path / "resnet18.safetensors").unlink()
+    again = Trainer(Run.open(tmp_path / "run"), wide, wide)
+    again.resume()  # from the checkpoint: the file is not needed again
+    assert again.train()
 
 
 def test_damaged_metrics_are_named(tmp_path: Path) -> None:
