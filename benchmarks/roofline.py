@@ -28,14 +28,12 @@ def points(results: Iterable[Result]) -> list[tuple[ConvCase, float, float | Non
 
 def draw(path: Path, results: Iterable[Result], limits: Mapping[str, float]) -> bool:
     """Write the picture (PNG); False, and nothing written, if there is no convolution among the results."""
-    from matplotlib.figure import Figure
-
-    from minifcn.io import replacing
+    from minifcn.io.figures import new_figure, save_figure
 
     found = points(results)
     if not found:
         return False
-    figure = Figure(figsize=(9, 6), layout="constrained")
+    figure = new_figure(9, 6)
     axes: Any = figure.subplots()
     intensity = np.array([case.flops / case.bytes for case, _, _ in found])
     _roof(axes, intensity, limits)
@@ -53,8 +51,7 @@ def draw(path: Path, results: Iterable[Result], limits: Mapping[str, float]) -> 
     axes.grid(which="both", alpha=0.2)
     axes.legend(loc="upper left")
     axes.set_ylim(top=3 * axes.get_ylim()[1])  # room for the legend, and for what exceeds the roof
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    save_figure(figure, path, dpi=120)
     return True
 
 

@@ -83,7 +83,7 @@ def _train(network: models.Network) -> None:
 
 
 def _predict(network: models.Network) -> None:
-    """What `minifcn.predict` does with a batch; and the network as it is, for whoever evaluates it by hand."""
+    """What `minifcn.prediction` does with a batch; and the network as it is, for whoever evaluates it by hand."""
     network = network.for_images()
     images = _images(network)
     with no_grad():

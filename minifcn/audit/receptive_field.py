@@ -13,8 +13,6 @@ Source of the usual recursion for plain chains: Araujo, Norris & Sim 2019, doi 1
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +24,7 @@ from minifcn.autograd import Node, enable_grad
 from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network
 from minifcn.nn import Module
+from minifcn.nn.modes import evaluating
 from minifcn.tensor import Tensor
 
 #: Where the search for a size ends at which some output pixel is free of the borders.
@@ -212,7 +211,7 @@ def _traced(network: Module, shape: tuple[int, int, int], axes: tuple[int, ...])
     """Record the network's operations on one blank image, and carry the spans along ``axes`` through them."""
     dtype = next((parameter.dtype for parameter in network.parameters()), np.dtype(np.float32))
     image = Tensor(np.zeros((1, *shape), dtype), requires_grad=True)
-    with _evaluating(network), enable_grad(), np.errstate(all="ignore"):  # weights may hold anything
+    with evaluating(network), enable_grad(), np.errstate(all="ignore"):  # weights may hold anything
         output = network(image)
     if not isinstance(output, Tensor):
         raise ValueError(f"receptive_field: the network must return one Tensor, not a {type(output).__name__}")
@@ -230,18 +229,6 @@ def _traced(network: Module, shape: tuple[int, int, int], axes: tuple[int, ...])
             raise ValueError("receptive_field: the output does not depend on the image by any recorded operation")
         fields.append(_axis_field(spans[graph[-1].operation], output.shape, axis, length))
     return fields
-
-
-@contextlib.contextmanager
-def _evaluating(network: Module) -> Iterator[None]:
-    """In evaluation mode for a while."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _axis_field(span: Span, shape: tuple[int, ...], axis: int, length: int) -> AxisField:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from minifcn._version import __version__
+from minifcn.cli.audit import audit
 from minifcn.cli.bench import bench
 from minifcn.cli.evaluate import evaluate
 from minifcn.cli.info import info
@@ -32,6 +33,7 @@ def _show_version(asked: bool) -> None:
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (train, predict, evaluate, models, warmup, bench, info):
     app.command()(command)
+app.add_typer(audit, name="audit")
 
 
 @app.callback()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from minifcn import settings
 from minifcn.autograd import no_grad
+from minifcn.nn.modes import evaluating
 from minifcn.nn.module import Module
 from minifcn.tensor import Tensor
 
@@ -58,24 +58,12 @@ def _output_shapes(module: Module, input_shape: tuple[int, ...]) -> dict[Module,
     first = next(iter(module.parameters()), None)
     dtype, device = (np.dtype(np.float32), settings.device()) if first is None else (first.dtype, first.device)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_evaluating(module))
+        stack.enter_context(evaluating(module))
         stack.enter_context(no_grad())
         for layer in module.modules():
             stack.enter_context(layer.register_forward_hook(record))
         module(Tensor(np.zeros(input_shape, dtype)).to(device))
     return shapes
-
-
-@contextlib.contextmanager
-def _evaluating(module: Module) -> Iterator[None]:
-    """Evaluation mode inside the block; afterwards every module's own mode again."""
-    modes = [(layer, layer.training) for layer in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for layer, mode in modes:
-            layer.training = mode
 
 
 def _table(rows: list[Row], footer: str) -> str:

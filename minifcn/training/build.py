@@ -6,7 +6,7 @@ import inspect
 
 from minifcn import models, optim
 from minifcn.data import Dataset, class_fractions, median_frequency_weights, statistics
-from minifcn.predict import Predictor
+from minifcn.prediction import Predictor
 from minifcn.training.config import ConfigError, TrainConfig
 from minifcn.training.objective import balanced, objective
 

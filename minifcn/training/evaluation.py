@@ -11,7 +11,7 @@ import numpy as np
 
 from minifcn.data import IGNORE_INDEX, Dataset, spread
 from minifcn.metrics import ConfusionMatrix, IsbiScores, isbi_scores
-from minifcn.predict import Predictor
+from minifcn.prediction import Predictor
 from minifcn.training.batches import batches
 from minifcn.training.regression import ValueEvaluation, evaluate_values
 

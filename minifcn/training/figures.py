@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from minifcn.data import IGNORE_INDEX, Dataset, Target, WeightedLabel, spread, without_weights
-from minifcn.io.atomic import replacing
-from minifcn.predict import Predictor
+from minifcn.io.figures import new_figure, save_figure
+from minifcn.prediction import Predictor
 
 
 def draw_curves(path: Path, rows: list[dict[str, float]]) -> None:
     """Training loss, and validation scores, against the step."""
-    figure = _figure(11, 4)
+    figure = new_figure(11, 4)
     left, right = figure.subplots(1, 2)
     for axes, names in (
         (left, ("loss", "val_cross_entropy", "val_mse")),
@@ -31,7 +31,7 @@ def draw_curves(path: Path, rows: list[dict[str, float]]) -> None:
             axes.legend()
     left.set_title("training loss, and the same on validation images")
     right.set_title("scores on validation images")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_preview(path: Path, predictor: Predictor, dataset: Dataset, count: int = 3) -> None:
@@ -39,7 +39,7 @@ def draw_preview(path: Path, predictor: Predictor, dataset: Dataset, count: int 
     chosen = spread(len(dataset), count)
     values = dataset.task == "regression"
     panels = 4 if values or dataset.num_classes == 2 else 5
-    figure = _figure(3 * panels, 3.2 * len(chosen))
+    figure = new_figure(3 * panels, 3.2 * len(chosen))
     grid = figure.subplots(len(chosen), panels, squeeze=False)
     for axes, index in zip(grid, chosen, strict=True):
         image, label = dataset[index]
@@ -53,14 +53,14 @@ def draw_preview(path: Path, predictor: Predictor, dataset: Dataset, count: int 
             panel.set_axis_off()
     if not values and dataset.num_classes > 2:
         _draw_legend(figure, dataset.classes)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_batch(path: Path, images: np.ndarray, labels: Target, classes: tuple[str, ...], count: int = 4) -> None:
     """Up to ``count`` crops of a batch as the network sees them: image, label and, where it has one, weight."""
     shown, weight = images[:count], labels.weight if isinstance(labels, WeightedLabel) else None
     rows = 2 if weight is None else 3
-    figure = _figure(3 * len(shown), 3.2 * rows)
+    figure = new_figure(3 * len(shown), 3.2 * rows)
     grid = figure.subplots(rows, len(shown), squeeze=False)
     target = without_weights(labels)
     for index, image in enumerate(shown):
@@ -78,7 +78,7 @@ def draw_batch(path: Path, images: np.ndarray, labels: Target, classes: tuple[st
         for panel, title in zip(panels, ("image", "label", "weight"), strict=False):
             panel.set_title(f"{title} {index}")
             panel.set_axis_off()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _greys(image: np.ndarray) -> np.ndarray:
@@ -152,15 +152,3 @@ def _errors(image: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     """The image, pale, with wrong pixels in red: (H, W, 3)."""
     pale = 0.5 + 0.5 * np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
     return np.clip(np.where(wrong[..., None], np.array((0.85, 0.1, 0.1), np.float32), pale), 0, 1)
-
-
-def _figure(width: float, height: float) -> Any:
-    # Not pyplot: a figure of its own needs no display, no global state, and no closing.
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _save(figure: Any, path: Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from minifcn.data import Dataset, spread, without_weights
 from minifcn.metrics import counting_scores
-from minifcn.predict import Predictor
+from minifcn.prediction import Predictor
 from minifcn.training.batches import batches
 
 

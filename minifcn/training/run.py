@@ -28,7 +28,7 @@ from minifcn.data import Dataset
 from minifcn.io.atomic import remove_leftovers, write_text
 from minifcn.io.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from minifcn.nn import Module
-from minifcn.predict import Predictor
+from minifcn.prediction import Predictor
 from minifcn.training.config import TrainConfig
 
 _MODEL = "model."

@@ -10,7 +10,7 @@ from minifcn import nn
 from minifcn.models import CiresanN3, CiresanN4, Dilated, Fragments, PatchClassifier, ShiftAndStitch, SlidingWindow
 from minifcn.models.convolutionalize import receptive_field
 from minifcn.models.sliding import interlace, part
-from minifcn.predict import Predictor
+from minifcn.prediction import Predictor
 from tests.tolerances import assert_close
 
 FAST = [ShiftAndStitch, Dilated, Fragments, lambda classifier: Fragments(classifier, most=40)]

@@ -7,7 +7,7 @@ import minifcn as mf
 from minifcn.data import Normalisation
 from minifcn.models import UNet
 from minifcn.nn import BatchNorm2d
-from minifcn.predict import Predictor, margins
+from minifcn.prediction import Predictor, margins
 from minifcn.tensor import Tensor
 
 AS_IS = Normalisation("dataset", (0.0,), (1.0,))

@@ -1,0 +1,92 @@
+"""What is audited: any module from images to maps, and what it takes.
+
+A `Network` says itself which sizes it takes. Any other module is asked: it runs on a blank image, and if that fails,
+the size is not legal.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from minifcn.autograd import no_grad
+from minifcn.kernels.shapes import Pair
+from minifcn.models.network import Network
+from minifcn.nn import Module
+from minifcn.nn.modes import evaluating
+from minifcn.tensor import Tensor
+
+
+class Subject:
+    """A module to be audited.
+
+    Args:
+        module: from images (N, H, W, C) to maps (N, P, Q, K).
+        name: what reports call it; None takes its own.
+        channels: C; None takes the module's ``in_channels``, or that of the first of its layers that has some.
+
+    Raises:
+        ValueError: no layer says how many channels it takes, and ``channels`` does not either.
+
+    >>> from minifcn import nn
+    >>> subject = Subject(nn.Sequential(nn.Conv2d(3, 8, 3), nn.MaxPool2d(2)))
+    >>> subject.channels, subject.output_size(10, 12), subject.output_size(2, 12)
+    (3, (4, 5), None)
+    """
+
+    def __init__(self, module: Module, name: str | None = None, channels: int | None = None):
+        self.module = module
+        self.name = name or getattr(type(module), "name", "") or type(module).__name__
+        self.channels = _channels(module) if channels is None else channels
+        self._asked = functools.cache(self._ask)
+
+    @staticmethod
+    def of(module: Module | Subject) -> Subject:
+        """The subject itself, or one made of a module."""
+        return module if isinstance(module, Subject) else Subject(module)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the parameters; float32 if there are none."""
+        return next((parameter.dtype for parameter in self.module.parameters()), np.dtype(np.float32))
+
+    def output_size(self, height: int, width: int) -> Pair | None:
+        """Height and width of the output for an image of this size; None if the module does not take it."""
+        if isinstance(self.module, Network):
+            sizes = self.module.output_length(height), self.module.output_length(width)
+            return sizes if all(sizes) else None
+        return self._asked(height, width)
+
+    def legal_size(self, least: int, limit: int = 4096) -> int:
+        """The smallest side of a square image, from ``least`` on, that the module takes.
+
+        Raises:
+            ValueError: there is none up to ``limit``.
+        """
+        for length in range(least, limit + 1):
+            if self.output_size(length, length):
+                return length
+        raise ValueError(f"{self.name}: takes no square image of {least} to {limit} pixels a side")
+
+    def _ask(self, height: int, width: int) -> Pair | None:
+        blank = Tensor(np.zeros((1, height, width, self.channels), self.dtype))
+        try:
+            with evaluating(self.module), no_grad():
+                output = self.module(blank)
+        except (ValueError, RuntimeError, IndexError):
+            return None
+        if not isinstance(output, Tensor) or output.ndim != 4 or output.size == 0:
+            return None
+        return output.shape[1], output.shape[2]
+
+
+def _channels(module: Module) -> int:
+    for layer in module.modules():
+        channels = vars(layer).get("in_channels")
+        if isinstance(channels, (int, np.integer)):
+            return int(channels)
+    raise ValueError(
+        f"{type(module).__name__}: no layer says how many channels it takes; give channels=, on the command line "
+        "--channels"
+    )

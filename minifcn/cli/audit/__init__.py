@@ -1,0 +1,10 @@
+"""``minifcn audit``: one file a command."""
+
+from __future__ import annotations
+
+import typer
+
+audit = typer.Typer(
+    help="Ask a network what it sees, costs and needs; the answers are computed from its operations.",
+    no_args_is_help=True,
+)

@@ -1,0 +1,119 @@
+"""What the commands of ``minifcn audit`` share: how a network is named, and where its report goes."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from minifcn.cli.notice import announce_compilation
+
+if TYPE_CHECKING:
+    from minifcn.audit.report import Report
+    from minifcn.audit.subject import Subject
+
+#: The arguments of every audit of a network.
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="A network's name (see `minifcn models`), the folder of a run, or FILE.py:NAME, where NAME is a module or "
+        "what makes one.",
+        metavar="MODEL",
+        show_default=False,
+    ),
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", "-o", help="KEY=VALUE: an option of the network, such as base=8.", show_default=False),
+]
+Channels = Annotated[
+    int | None, typer.Option(help="Channels of the images (default: those that the network takes).", min=1)
+]
+Out = Annotated[Path, typer.Option(help="Folder for the figure (png) and the facts (json).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the facts as JSON instead of the table.")]
+OUT = Path("runs/audit")
+
+
+def open_subject(
+    model: str, options: list[str] | None = None, channels: int | None = None, narrow: bool = False
+) -> Subject:
+    """The network that an argument MODEL means.
+
+    Args:
+        model: a name, a run's folder, or FILE.py:NAME.
+        options: KEY=VALUE, of a network by name or of a class or function in a file.
+        channels: of the images, if not those that the network says.
+        narrow: of a name, the network of the same geometry with few channels, where weights play no part.
+
+    Raises:
+        ValueError: there is no such network, file or name, or it is no Module.
+    """
+    from minifcn.audit.subject import Subject
+    from minifcn.cli.train import parse_options
+
+    announce_compilation()
+    given = parse_options("--option", options)
+    file, colon, name = model.rpartition(":")
+    if colon and file.endswith(".py"):
+        return Subject(_from_file(Path(file), name, given), name, channels)
+    if (Path(model) / "config.toml").is_file():
+        return Subject(_from_run(Path(model), given), Path(model).resolve().name, channels)
+    return Subject(_from_registry(model, given, channels, narrow), model, channels)
+
+
+def show(report: Report, subject: str, out: Path, as_json: bool) -> None:
+    """Print a report, write its files, and say where they are."""
+    import sys
+
+    print(report.to_json() if as_json else report)
+    paths = report.save(out, f"{subject}-")
+    print(f"\nwritten: {', '.join(map(str, paths))}", file=sys.stderr)
+
+
+def _from_registry(name: str, options: dict[str, Any], channels: int | None, narrow: bool) -> Any:
+    from minifcn.audit.facts import published_options
+    from minifcn.models import REGISTRY, create
+
+    if name not in REGISTRY:
+        if "/" in name or Path(name).exists():
+            raise ValueError(f"{name}: no run there (no config.toml); name a run's folder, a network, or FILE.py:NAME")
+        create(name)  # it knows what to say
+    network = REGISTRY[name]
+    known = inspect.signature(network).parameters
+    for option in options:
+        if option not in known:
+            raise ValueError(f"{name}: no option {option!r}; it has {', '.join(known)}")
+    settled = {**published_options(network), **(network.narrow if narrow else {}), **options}
+    return network(**settled, **({} if channels is None else {"in_channels": channels}))
+
+
+def _from_run(folder: Path, options: dict[str, Any]) -> Any:
+    from minifcn.training.run import Run
+
+    if options:
+        raise ValueError(f"{folder}: is a finished run, whose network has its options; leave out --option")
+    run = Run.open(folder)
+    return run.predictor("best" if run.has("best") else "last").model
+
+
+def _from_file(path: Path, name: str, options: dict[str, Any]) -> Any:
+    """A module defined in a file of the user's: an instance, a class or a function that makes one."""
+    from minifcn.nn import Module
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; MODEL may be FILE.py:NAME")
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    assert specification is not None
+    assert specification.loader is not None
+    namespace = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(namespace)
+    if not hasattr(namespace, name):
+        raise ValueError(f"{path}: defines no {name!r}")
+    found = getattr(namespace, name)
+    made = found if isinstance(found, Module) else found(**options)
+    if not isinstance(made, Module):
+        raise ValueError(f"{path}:{name} is a {type(made).__name__}, not a minifcn.nn.Module")
+    return made
