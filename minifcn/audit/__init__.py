@@ -7,14 +7,17 @@
 
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
+from minifcn.audit.rehearsal import Rehearsal, rehearse
 from minifcn.audit.sizes import sizes_in_words
 
 __all__ = [
     "AxisField",
     "NetworkFacts",
     "ReceptiveField",
+    "Rehearsal",
     "network_facts",
     "published_options",
     "receptive_field",
+    "rehearse",
     "sizes_in_words",
 ]
