@@ -45,6 +45,7 @@ class Rehearsal:
         allocations: every array, in the order of birth.
         events: (position in ``allocations``, calls that there had been, whether born or dead), in order.
         forward: how many calls the forward took, without the loss.
+        held: bytes that the process occupies at most: arrays that exist, and gaps between them.
     """
 
     images: tuple[int, ...]
@@ -54,6 +55,7 @@ class Rehearsal:
     allocations: list[Allocation] = field(default_factory=list)
     events: list[tuple[int, int, bool]] = field(default_factory=list)
     forward: int = 0
+    held: int = 0
 
 
 def rehearse(
@@ -107,7 +109,8 @@ def rehearse(
         if training:
             _walk_back(recorder, output, loss or _default_loss, update, subject)
         allocations, events = recorder.lives(list(module.parameters()))
-    return Rehearsal(shape, output.shape, training, recorder.calls, allocations, events, forward)
+        held = recorder.space.stats().peak_held
+    return Rehearsal(shape, output.shape, training, recorder.calls, allocations, events, forward, held)
 
 
 def _walk_back(

@@ -1,0 +1,48 @@
+"""Memory as `minifcn.memory.track` counts it: of one training step, and of one prediction, as they are rehearsed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minifcn import functional as F
+from minifcn import memory
+from minifcn.audit.rehearsal import OPTIMIZERS
+from minifcn.audit.subject import Subject
+from minifcn.audit.untouched import untouched
+from minifcn.autograd import enable_grad, no_grad
+from minifcn.nn.modes import evaluating
+from minifcn.tensor import Tensor
+
+
+def training_peak(subject: Subject, shape: tuple[int, int, int], optimizer: str) -> int:
+    """Bytes, of forward, loss and walk back beside the optimiser's state. (N, H, W); parameters stay as they are.
+
+    The update itself is left out: it works in place.
+    """
+    module = subject.module
+    learnt = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    with untouched(module), enable_grad(), memory.track() as usage:
+        # At a rate of 0 the step that makes the state leaves every parameter as it is.
+        state = OPTIMIZERS[optimizer](learnt, lr=0.0, **({"momentum": 0.9} if optimizer == "sgd" else {}))
+        for parameter in learnt:
+            parameter.grad = Tensor(memory.zeros_like(parameter._data))
+        state.step()
+        state.zero_grad()
+        module.train()
+        images = Tensor(memory.full((*shape, subject.channels), 0, subject.dtype))
+        output = module(images)
+        if output.ndim == 4:
+            loss = F.cross_entropy(output, Tensor(memory.full(output.shape[:3], 0, np.int64)))
+        else:
+            loss = F.sum(output)
+        with np.errstate(all="ignore"):  # weights may hold anything
+            loss.backward()
+        del images, output, loss, state
+    return usage.peak
+
+
+def inference_peak(subject: Subject, shape: tuple[int, int, int]) -> int:
+    """Bytes, of the network as `minifcn.audit.memory.predicting` makes it. (N, H, W)."""
+    with evaluating(subject.module), no_grad(), memory.track() as usage:
+        subject.module(Tensor(memory.full((*shape, subject.channels), 0, subject.dtype)))
+    return usage.peak
