@@ -10,16 +10,30 @@ True
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 _generator = np.random.Generator(np.random.PCG64(0))
+_replacement: ContextVar[Any] = ContextVar("minifcn_generator", default=None)
 
 
 def generator() -> np.random.Generator:
     """The generator."""
-    return _generator
+    return _replacement.get() or _generator
+
+
+@contextmanager
+def replaced(generator: Any) -> Iterator[None]:
+    """Inside the block, in this thread alone, draw from another generator; for rehearsals."""
+    token = _replacement.set(generator)
+    try:
+        yield
+    finally:
+        _replacement.reset(token)
 
 
 def manual_seed(seed: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minifcn import functional as F
-from minifcn import kernels, memory, optim
+from minifcn import kernels, memory, optim, random
 from minifcn.audit.recorder import LOSS, OPTIMIZER, Allocation, Call, Recorder, Spec
 from minifcn.audit.subject import Subject
 from minifcn.audit.untouched import untouched
@@ -95,6 +95,7 @@ def rehearse(
         stack.enter_context(recorder.watching(module))
         stack.enter_context(kernels.replaced("cpu", recorder.kernels))
         stack.enter_context(memory.replaced(recorder.space))
+        stack.enter_context(random.replaced(_NoNumbers()))
         stack.enter_context(enable_grad() if training else no_grad())
         module.train(training)
         if update is not None:
@@ -111,6 +112,19 @@ def rehearse(
         allocations, events = recorder.lives(list(module.parameters()))
         held = recorder.space.stats().peak_held
     return Rehearsal(shape, output.shape, training, recorder.calls, allocations, events, forward, held)
+
+
+class _NoNumbers:
+    """A generator that draws nothing where an array is given to be filled; otherwise the engine's."""
+
+    def __init__(self) -> None:
+        self._engine = random.generator()
+
+    def random(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
+        return self._engine.random(size, dtype) if out is None else out
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
 
 
 def _walk_back(

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from minifcn import random
+from minifcn import memory, random
 from minifcn.functional.arguments import TensorLike, as_image, as_tensor, floating
 from minifcn.kernels import load
 from minifcn.ops.norm import BatchNorm
@@ -116,9 +116,11 @@ def _masked(name: str, x: Tensor, p: float, training: bool, shape: tuple[int, ..
         raise ValueError(f"{name}: p is a probability, from 0 to 1; got {p}")
     if not training or p == 0.0:
         return x
-    keep = random.generator().random(shape, dtype=np.float32) >= p
-    mask = keep.astype(x.dtype) * (1.0 / (1.0 - p) if p < 1.0 else 0.0)
-    return x * Tensor(mask.astype(x.dtype, copy=False), device=x.device)
+    kernels, drawn = load(x.device), memory.empty(shape, np.float32)
+    random.generator().random(out=drawn, dtype=np.float32)
+    kept, dropped = (np.asarray(factor, x.dtype) for factor in (1.0 / (1.0 - p) if p < 1.0 else 0.0, 0.0))
+    mask = kernels.where(kernels.greater_equal(drawn, np.asarray(p, np.float32)), kept, dropped)
+    return x * Tensor(mask, device=x.device)
 
 
 def _move_towards(running: Tensor | None, batch: np.ndarray, momentum: float) -> None:

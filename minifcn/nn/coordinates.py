@@ -37,12 +37,10 @@ class CoordinateChannels(Module):
         """Append row, column and, if wanted, radius to the channels of images."""
         x = as_image(type(self).__name__, x)
         count, height, width, _ = x.shape
-        maps = list(np.meshgrid(_positions(height), _positions(width), indexing="ij"))
-        if self.radius:
-            maps.append(np.hypot(*maps))
-        where = np.stack(maps, axis=-1).astype(x.dtype)  # (H, W, 2) or (H, W, 3)
-        everywhere = np.broadcast_to(where, (count, *where.shape)).copy()
-        return F.concatenate([x, Tensor(everywhere).to(x.device)])
+        rows = Tensor(_positions(height).reshape(1, -1, 1, 1)).to(x.device)
+        columns = Tensor(_positions(width).reshape(1, 1, -1, 1)).to(x.device)
+        maps = [rows, columns, F.sqrt(rows * rows + columns * columns)] if self.radius else [rows, columns]
+        return F.concatenate([x, *(F.broadcast_to(m.astype(x.dtype), (count, height, width, 1)) for m in maps)])
 
     def extra_repr(self) -> str:
         """The option."""

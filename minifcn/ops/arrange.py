@@ -48,7 +48,10 @@ class Reshape(KernelOperation):
         self.shape = shape
 
     def forward(self, x: Any) -> Any:
-        return x.reshape(self.shape)
+        try:
+            return x.reshape(self.shape, copy=False)
+        except ValueError:  # not without a copy: the kernel's, so that its memory is used again, and counted
+            return self.kernels.cast(x, x.dtype).reshape(self.shape)
 
     def backward(self, gradient: Tensor) -> Gradients:
         return F.reshape(gradient, self.input_shape(0))
