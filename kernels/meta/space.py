@@ -46,10 +46,10 @@ class _Owner:
 
     __slots__ = ("__array_interface__", "_address", "_buffer", "_space", "block")
 
-    def __init__(self, space: Space, block: Block, shape: tuple[int, ...], dtype: np.dtype):
+    def __init__(self, space: Space, block: Block, memory: int | Array, shape: tuple[int, ...], dtype: np.dtype):
         self._space, self.block = space, block
-        self._buffer = None if block.counted else np.zeros(max(1, block.bytes), np.uint8)
-        self._address = space.address(block.bytes) if self._buffer is None else self._buffer.ctypes.data
+        # Blocks of the space have an address alone; of a small array, the memory has to live as long as this.
+        self._buffer, self._address = (None, memory) if isinstance(memory, int) else (memory, memory.ctypes.data)
         self.__array_interface__ = {"data": (self._address, False), "shape": shape, "typestr": dtype.str, "version": 3}
 
     def __del__(self) -> None:
@@ -80,7 +80,8 @@ class Space(Arena):
         if size == 0:
             return np.empty(shape, dtype)
         block = Block(size, size >= least, self.label)
-        array = np.asarray(_Owner(self, block, shape, dtype))
+        memory = self._address(size) if block.counted else np.zeros(size, np.uint8)
+        array = np.asarray(_Owner(self, block, memory, shape, dtype))
         self.events.append((block, self.label, True))
         return array
 
@@ -91,7 +92,7 @@ class Space(Arena):
             array.fill(value)
         return array
 
-    def address(self, size: int) -> int:
+    def _address(self, size: int) -> int:
         """Of a new block of ``size`` bytes."""
         size = _aligned(size)
         with self.lock:

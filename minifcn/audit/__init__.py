@@ -6,15 +6,18 @@
 """
 
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
+from minifcn.audit.memory import MemoryReport, memory
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
 from minifcn.audit.rehearsal import Rehearsal, rehearse
 from minifcn.audit.sizes import sizes_in_words
 
 __all__ = [
     "AxisField",
+    "MemoryReport",
     "NetworkFacts",
     "ReceptiveField",
     "Rehearsal",
+    "memory",
     "network_facts",
     "published_options",
     "receptive_field",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from minifcn.audit.rehearsal import rehearse
+from minifcn.audit.rehearsal import Rehearsal, rehearse
 from minifcn.audit.subject import Subject
 from minifcn.models.network import Network
 
@@ -24,42 +25,44 @@ def available_memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def takes(subject: Subject, height: int, width: int) -> bool:
-    """Whether the module takes an image of this size, whatever it makes of it."""
-    if isinstance(subject.module, Network):
-        return subject.output_size(height, width) is not None
-    try:
-        rehearse(subject, (height, width))
-    except (ValueError, RuntimeError, IndexError):
-        return False
-    return True
-
-
-def largest_side(subject: Subject, fits: Callable[[int], bool]) -> int | None:
-    """The largest legal side of a square image that fits, up to 131,072 pixels; None if no legal one does.
-
-    ``fits`` is asked about legal sides alone, and must be monotone.
-    """
-    largest = _legal(subject, 1, 4096)
-    if largest is None or not fits(largest):
+def needs(subject: Subject, height: int, width: int, training: bool = False, **options: Any) -> Rehearsal | None:
+    """The rehearsal of an image of this size; None if the module does not take it."""
+    if isinstance(subject.module, Network) and subject.output_size(height, width) is None:
         return None
-    beyond = largest + 1
-    while largest < _LIMIT:  # double until it does not fit
-        beyond = 2 * largest
-        tried = _legal(subject, beyond, beyond + _NEAR)
-        if tried is None or not fits(tried):
+    try:
+        return rehearse(subject, (options.pop("batch", 1), height, width), training, **options)
+    except (ValueError, RuntimeError, IndexError):
+        return None
+
+
+def largest_side(need: Callable[[int], int | None], budget: int) -> int | None:
+    """The largest side of a square image that fits, up to 131,072 pixels; None if no legal one does.
+
+    Args:
+        need: side -> bytes, the more the larger; None where a side is not legal.
+        budget: bytes.
+
+    >>> largest_side(lambda side: 4 * side**2 if side % 16 == 0 else None, budget=4 * 100**2)
+    96
+    """
+    largest = 0
+    beyond = 1
+    while beyond < _LIMIT:  # double until it does not fit
+        tried, size = _legal(need, beyond, 4096 if largest == 0 else beyond + _NEAR)
+        if size is None or size > budget:
             break
-        largest = tried
-    while beyond - largest > 1:  # at `beyond` and above, nothing legal fits
+        largest, beyond = tried, 2 * tried
+    while beyond - largest > 1:  # what is legal from `beyond` on does not fit
         middle = (largest + beyond) // 2
-        tried = _legal(subject, middle, beyond)
-        if tried is None or not fits(tried):
+        tried, size = _legal(need, middle, beyond)
+        if size is None or size > budget:
             beyond = middle
         else:
             largest = tried
-    return largest
+    return largest or None
 
 
-def _legal(subject: Subject, least: int, end: int) -> int | None:
-    """The first legal side from ``least`` on, before ``end``."""
-    return next((side for side in range(least, end) if takes(subject, side, side)), None)
+def _legal(need: Callable[[int], int | None], least: int, end: int) -> tuple[int, int | None]:
+    """The first legal side from ``least`` on, before ``end``, and what it needs."""
+    sides = ((side, need(side)) for side in range(least, end))
+    return next(((side, size) for side, size in sides if size is not None), (end, None))

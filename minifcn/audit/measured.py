@@ -6,7 +6,7 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import memory
-from minifcn.audit.rehearsal import OPTIMIZERS
+from minifcn.audit.rehearsal import give_state, new_optimizer
 from minifcn.audit.subject import Subject
 from minifcn.audit.untouched import untouched
 from minifcn.autograd import enable_grad, no_grad
@@ -20,14 +20,9 @@ def training_peak(subject: Subject, shape: tuple[int, int, int], optimizer: str)
     The update itself is left out: it works in place.
     """
     module = subject.module
-    learnt = [parameter for parameter in module.parameters() if parameter.requires_grad]
     with untouched(module), enable_grad(), memory.track() as usage:
-        # At a rate of 0 the step that makes the state leaves every parameter as it is.
-        state = OPTIMIZERS[optimizer](learnt, lr=0.0, **({"momentum": 0.9} if optimizer == "sgd" else {}))
-        for parameter in learnt:
-            parameter.grad = Tensor(memory.zeros_like(parameter._data))
-        state.step()
-        state.zero_grad()
+        state = new_optimizer(subject, optimizer)
+        give_state(state)
         module.train()
         images = Tensor(memory.full((*shape, subject.channels), 0, subject.dtype))
         output = module(images)

@@ -7,15 +7,14 @@ large as they are. That is why a network that predicts an image may be unable to
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from minifcn import functional as F
-from minifcn.audit.largest import available_memory, largest_side, takes
+from minifcn.audit.largest import available_memory, largest_side, needs
 from minifcn.audit.measured import inference_peak, training_peak
 from minifcn.audit.rehearsal import Rehearsal, rehearse
 from minifcn.audit.report import Report, Table
@@ -124,7 +123,7 @@ class MemoryReport(Report):
         notes = list(self.remarks)
         for stage in self.stages:
             notes.append(f"The peak of {stage.name} is reached in {stage.at or 'the network itself'}.")
-            most = sorted(stage.kept.items(), key=lambda item: -item[1])[:5]
+            most = [item for item in sorted(stage.kept.items(), key=lambda item: -item[1])[:5] if item[1] >= 2**16]
             if most:
                 listed = ", ".join(f"{layer or 'the network itself'} {in_words(size)}" for layer, size in most)
                 notes.append(f"The layers that keep most for the walk back: {listed}.")
@@ -166,7 +165,9 @@ class MemoryReport(Report):
             axes.set_title(f"{stage.name} on {_of(stage.images)}", fontsize=10)
             axes.set_xlabel("kernel calls")
         all_axes[0].set_ylabel(f"memory in use ({unit})")
-        handles = {label: handle for axes in all_axes for handle, label in zip(*axes.get_legend_handles_labels())}
+        handles = {
+            label: handle for axes in all_axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
         figure.suptitle(f"{self.subject}: memory before it runs", fontsize=12)
 
@@ -179,6 +180,7 @@ def memory(
     budget: int | None = None,
     measure: bool = True,
     optimizer: str = "adamw",
+    progress: Callable[[str], object] = lambda _: None,
 ) -> MemoryReport:
     """Forecast the memory of a training step and of a prediction, and measure it.
 
@@ -193,6 +195,7 @@ def memory(
         budget: bytes, for the largest image; None is the memory that the machine has available.
         measure: also run what fits in the memory that is available.
         optimizer: "adamw", "adam" or "sgd".
+        progress: told in words what is being done.
 
     Raises:
         ValueError: a size that the network takes in neither stage, or impossible arguments.
@@ -203,20 +206,22 @@ def memory(
     ((1, 64, 64, 1), 5328)
     """
     subject = Subject.of(subject)
-    if batch < 1:
-        raise ValueError(f"memory: batch must be positive, got {batch}")
+    if batch < 1 or (size is not None and min(_pair(size)) < 1) or (budget is not None and budget < 1):
+        raise ValueError(f"memory: size, batch and budget must be positive, got {size}, {batch} and {budget}")
     budget, remarks, stages = available_memory() if budget is None else budget, [], []
     for name in [n for n, wanted in (("training", training is not False), ("inference", not training)) if wanted]:
         asked = subject if name == "training" else predicting(subject)
-        sides = _sides(asked, size)
+        sides = _sides(asked, size, batch, name == "training")
         if sides is None:
             remarks.append(f"No {name} on images of {size}: {subject.name} does not take them there.")
             continue
+        progress(f"{name} on {sides[0]} x {sides[1]} pixels")
         stage, remark = _stage(name, asked, subject, (batch, *sides), budget, measure, optimizer)
         stages.append(stage)
         remarks += [remark] if remark else []
-    if not stages:
-        raise ValueError(f"{subject.name}: does not take images of {size}; leave out the size, or see the audit of sizes")
+    if not stages and size is not None:
+        height, width = _pair(size)
+        rehearse(subject, (batch, height, width), training is not False)  # says what is wrong
     return MemoryReport(subject.name, tuple(stages), budget, optimizer, tuple(remarks))
 
 
@@ -238,23 +243,33 @@ def in_words(size: int) -> str:
 
 
 def _stage(
-    name: str, asked: Subject, original: Subject, shape: tuple[int, int, int], budget: int, measure: bool, optimizer: str
+    name: str,
+    asked: Subject,
+    original: Subject,
+    shape: tuple[int, int, int],
+    budget: int,
+    measure: bool,
+    optimizer: str,
 ) -> tuple[Stage, str]:
     """The forecast of one stage, the measurement, and what is to be said if there is none."""
     training = name == "training"
     # The Predictor's copy lies beside the network that it was made of.
     own = _bytes_of(asked.module) + (0 if training else _bytes_of(original.module))
 
-    def foresee(shape: tuple[int, int, int]) -> Rehearsal:
-        return rehearse(asked, shape, training, optimizer=optimizer)
-
-    rehearsal = foresee(shape)
+    rehearsal = rehearse(asked, shape, training, optimizer=optimizer)
     timeline, counted = follow(rehearsal, own)
     peak = int(timeline.sum(axis=1).max())
     at = min(int(timeline.sum(axis=1).argmax()), len(rehearsal.calls) - 1)
+
+    def need(side: int) -> int | None:
+        tried = needs(asked, side, side, training, batch=shape[0], optimizer=optimizer)
+        return None if tried is None else own + tried.held
+
     measured, remark = None, ""
     if measure and own + rehearsal.held > available_memory():
-        remark = f"Not measured: {name} needs {in_words(own + rehearsal.held)}, {in_words(available_memory())} are free."
+        remark = (
+            f"Not measured: {name} needs {in_words(own + rehearsal.held)}, {in_words(available_memory())} are free."
+        )
     elif measure:
         measured = training_peak(asked, shape, optimizer) if training else inference_peak(asked, shape)
     return Stage(
@@ -263,12 +278,12 @@ def _stage(
         timeline=timeline,
         backward=next((i for i, call in enumerate(rehearsal.calls) if call.backward), None),
         peak=peak,
-        held=own + rehearsal.held,
+        held=max(peak, own + rehearsal.held),
         counted=counted,
         measured=measured,
         at=rehearsal.calls[at].layer if rehearsal.calls else "",
         kept=_kept(rehearsal),
-        largest=largest_side(asked, lambda side: own + foresee((shape[0], side, side)).held <= budget),
+        largest=largest_side(need, budget),
     ), remark
 
 
@@ -302,16 +317,25 @@ def _kept(rehearsal: Rehearsal) -> dict[str, int]:
     return kept
 
 
-def _sides(subject: Subject, size: int | Pair | None) -> Pair | None:
+def _sides(subject: Subject, size: int | Pair | None, batch: int, training: bool) -> Pair | None:
     """Height and width; None if the subject does not take those that were given."""
-    if size is None:
-        for least in (_USUAL, 1):
-            found = next((n for n in range(least, least + 1024) if takes(subject, n, n)), None)
-            if found:
-                return found, found
-        raise ValueError(f"{subject.name}: takes no square image of 1 to {_USUAL + 1024} pixels a side; give a size")
+
+    def takes(height: int, width: int) -> bool:
+        return needs(subject, height, width, training, batch=batch) is not None
+
+    if size is not None:
+        height, width = _pair(size)
+        return (height, width) if takes(height, width) else None
+    for least in (_USUAL, 1):
+        found = next((n for n in range(least, 2 * _USUAL) if takes(n, n)), None)
+        if found:
+            return found, found
+    raise ValueError(f"{subject.name}: takes no square image of 1 to {2 * _USUAL} pixels a side; give a size")
+
+
+def _pair(size: int | Pair) -> Pair:
     height, width = (size, size) if isinstance(size, (int, np.integer)) else size
-    return (int(height), int(width)) if takes(subject, height, width) else None
+    return int(height), int(width)
 
 
 def _is_map(output: Any) -> bool:
@@ -335,9 +359,7 @@ def _draw_stage(axes: Any, stage: Stage, size: int) -> None:
         axes.axvline(stage.backward - 0.5, color="black", linewidth=1, linestyle=":", label="the walk back begins")
     if stage.measured is not None:
         own = int(stage.timeline[0, 0])
-        axes.axhline(
-            (own + stage.measured) / size, color="black", linewidth=1, linestyle="--", label="measured peak"
-        )
+        axes.axhline((own + stage.measured) / size, color="black", linewidth=1, linestyle="--", label="measured peak")
     axes.set_xlim(0, max(1, len(calls) - 1))
     axes.set_ylim(0, 1.1 * max(stage.peak, int(stage.timeline[0, 0]) + (stage.measured or 0)) / size)
     axes.margins(0)

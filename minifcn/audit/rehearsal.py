@@ -23,14 +23,18 @@ from minifcn.audit.subject import Subject
 from minifcn.audit.untouched import untouched
 from minifcn.autograd import enable_grad, no_grad
 from minifcn.kernels.shapes import Pair
-from minifcn.nn import Module
+from minifcn.nn import Module, Parameter
 from minifcn.ops.classify import CrossEntropy
 from minifcn.tensor import Tensor
 
 __all__ = ["Allocation", "Call", "Rehearsal", "Spec", "rehearse"]
 
 #: Optimisers by name; what they remember is what takes memory.
-OPTIMIZERS: Mapping[str, type[optim.Optimizer]] = {"adam": optim.Adam, "adamw": optim.AdamW, "sgd": optim.SGD}
+OPTIMIZERS: Mapping[str, Callable[[list[Parameter]], optim.Optimizer]] = {
+    "adam": lambda parameters: optim.Adam(parameters, lr=0.0),
+    "adamw": lambda parameters: optim.AdamW(parameters, lr=0.0),
+    "sgd": lambda parameters: optim.SGD(parameters, lr=0.0, momentum=0.9),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +92,7 @@ def rehearse(
     """
     subject = Subject.of(subject)
     shape = _shape(subject, size)
-    update = _optimizer(subject, optimizer) if training and optimizer is not None else None
+    update = new_optimizer(subject, optimizer) if training and optimizer is not None else None
     module, recorder = subject.module, Recorder()
     with ExitStack() as stack:
         stack.enter_context(untouched(module))
@@ -99,7 +103,9 @@ def rehearse(
         stack.enter_context(enable_grad() if training else no_grad())
         module.train(training)
         if update is not None:
-            _remember(recorder, update)
+            recorder.enter("optimizer")
+            give_state(update)
+            recorder.calls.clear()
         recorder.enter("images and labels")
         images = Tensor(memory.empty(shape, subject.dtype))
         recorder.enter("forward")
@@ -146,25 +152,27 @@ def _walk_back(
         update.step()
 
 
-def _remember(recorder: Recorder, update: optim.Optimizer) -> None:
-    """Give the optimiser its state, which the first of all steps makes and later ones find."""
-    recorder.enter("optimizer")
-    for group in update.param_groups:
-        for parameter in group["params"]:
-            parameter.grad = Tensor(memory.zeros_like(parameter._data))
-    update.step()
-    update.zero_grad()
-    recorder.calls.clear()
+def new_optimizer(subject: Subject, name: str) -> optim.Optimizer:
+    """One by name, at a rate of 0: of zero gradients or finite ones it makes its state, and changes no parameter.
 
-
-def _optimizer(subject: Subject, name: str) -> optim.Optimizer:
-    if name not in OPTIMIZERS:
-        raise ValueError(f"rehearse: unknown optimizer {name!r}; one of {', '.join(OPTIMIZERS)}")
-    options: dict[str, Any] = {"momentum": 0.9} if name == "sgd" else {}
+    Raises:
+        ValueError: there is no such optimiser, or nothing to learn.
+    """
     learnt = [parameter for parameter in subject.module.parameters() if parameter.requires_grad]
+    if name not in OPTIMIZERS:
+        raise ValueError(f"unknown optimizer {name!r}; one of {', '.join(OPTIMIZERS)}")
     if not learnt:
         raise ValueError(f"{subject.name}: has no parameter that requires grad: nothing to train")
-    return OPTIMIZERS[name](learnt, **options)
+    return OPTIMIZERS[name](learnt)
+
+
+def give_state(optimizer: optim.Optimizer) -> None:
+    """Make what the first of all steps makes and later ones find, by a step with gradients of zero."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = Tensor(memory.zeros_like(parameter._data))
+    optimizer.step()
+    optimizer.zero_grad()
 
 
 def _shape(subject: Subject, size: Any) -> tuple[int, int, int, int]:
