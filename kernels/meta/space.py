@@ -49,7 +49,8 @@ class _Owner:
     def __init__(self, space: Space, block: Block, memory: int | Array, shape: tuple[int, ...], dtype: np.dtype):
         self._space, self.block = space, block
         # Blocks of the space have an address alone; of a small array, the memory has to live as long as this.
-        self._buffer, self._address = (None, memory) if isinstance(memory, int) else (memory, memory.ctypes.data)
+        self._buffer: Array | None = None if isinstance(memory, int) else memory
+        self._address: int = memory if isinstance(memory, int) else memory.ctypes.data
         self.__array_interface__ = {"data": (self._address, False), "shape": shape, "typestr": dtype.str, "version": 3}
 
     def __del__(self) -> None:

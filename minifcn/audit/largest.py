@@ -13,7 +13,7 @@ from minifcn.models.network import Network
 
 #: How far to look for the next legal size: beyond any network's total stride.
 _NEAR = 256
-_LIMIT = 2**17  # pixels a side
+_LIMIT = 2**16  # pixels a side: no doubling goes beyond
 
 
 def available_memory() -> int:
@@ -36,7 +36,9 @@ def needs(subject: Subject, height: int, width: int, training: bool = False, **o
 
 
 def largest_side(need: Callable[[int], int | None], budget: int) -> int | None:
-    """The largest side of a square image that fits, up to 131,072 pixels; None if no legal one does.
+    """The largest side of a square image that fits; None if no legal one does.
+
+    The search ends beyond 65,536 pixels.
 
     Args:
         need: side -> bytes, the more the larger; None where a side is not legal.
@@ -47,11 +49,13 @@ def largest_side(need: Callable[[int], int | None], budget: int) -> int | None:
     """
     largest = 0
     beyond = 1
-    while beyond < _LIMIT:  # double until it does not fit
+    while beyond <= _LIMIT:  # double until it does not fit
         tried, size = _legal(need, beyond, 4096 if largest == 0 else beyond + _NEAR)
         if size is None or size > budget:
             break
         largest, beyond = tried, 2 * tried
+    if beyond > _LIMIT:
+        return largest
     while beyond - largest > 1:  # what is legal from `beyond` on does not fit
         middle = (largest + beyond) // 2
         tried, size = _legal(need, middle, beyond)

@@ -210,6 +210,9 @@ def memory(
         raise ValueError(f"memory: size, batch and budget must be positive, got {size}, {batch} and {budget}")
     budget, remarks, stages = available_memory() if budget is None else budget, [], []
     for name in [n for n, wanted in (("training", training is not False), ("inference", not training)) if wanted]:
+        if name == "training" and training is None and not any(p.requires_grad for p in subject.module.parameters()):
+            remarks.append(f"No training: {subject.name} has no parameter that requires grad.")
+            continue
         asked = subject if name == "training" else predicting(subject)
         sides = _sides(asked, size, batch, name == "training")
         if sides is None:

@@ -1,8 +1,8 @@
 """Memory: the forecast beside what is counted, the largest image that fits, and what the report says."""
 
 import json
+import sys
 
-import numpy as np
 import pytest
 
 from minifcn import functional as F
@@ -35,7 +35,9 @@ class Classifier(nn.Module):
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_forecast_is_what_is_counted(name):
-    report = memory(narrow(name), size=None if "ciresan" in name else 236, batch=2, budget=2**24)
+    network = narrow(name)
+    size = None if "ciresan" in name else Subject(network).legal_size(190)
+    report = memory(network, size, batch=2, budget=2**24)
     for stage in report.stages:
         if stage.measured:  # windows of Ciresan's are too small to be counted
             assert stage.error == pytest.approx(0.0, abs=0.01), (stage.name, stage.counted, stage.measured)
@@ -112,7 +114,7 @@ def test_largest_of_strange_sizes():
     assert largest_side(lambda side: None, 10**9) is None
     assert largest_side(lambda side: side**2 if side == 95 else None, 10**9) == 95
     assert largest_side(lambda side: side**2 if side == 95 else None, 10) is None
-    assert largest_side(lambda side: side, 10**9) == 2**17 - 1 or largest_side(lambda side: side, 10**9) >= 2**16
+    assert largest_side(lambda side: side, 10**9) == 2**16
     assert largest_side(lambda side: side, 1000) == 1000
 
 
@@ -127,7 +129,7 @@ def test_a_window_classifier_trains_on_windows_and_predicts_images():
 
 
 def test_what_does_not_fit_is_not_measured(monkeypatch):
-    monkeypatch.setattr("minifcn.audit.memory.available_memory", lambda: 2**20)
+    monkeypatch.setattr(sys.modules[memory.__module__], "available_memory", lambda: 2**20)
     report = memory(unet(), size=256, training=True)
     assert report.stages[0].measured is None
     assert report.budget == 2**20
@@ -168,4 +170,6 @@ def test_illegal_size_is_an_error_that_names_legal_ones():
 def test_nothing_to_learn():
     with pytest.raises(ValueError, match="nothing to train"):
         memory(Subject(nn.MaxPool2d(2), channels=1), size=64, training=True)
-    assert np.isfinite(memory(Subject(nn.MaxPool2d(2), channels=1), size=64, budget=2**24).stages[0].peak)
+    report = memory(Subject(nn.MaxPool2d(2), channels=1), size=64, budget=2**24)
+    assert [stage.name for stage in report.stages] == ["inference"]
+    assert report.remarks == ("No training: MaxPool2d has no parameter that requires grad.",)

@@ -38,8 +38,8 @@ def test_a_module_in_a_file(invoke, tmp_path):
 
 def test_errors_say_what_to_do(invoke, tmp_path):
     code, _, errors = invoke("audit", "memory", *NARROW, "--budget", "much", "--out", tmp_path)
-    assert code == 1
+    assert code == 2
     assert "--budget much: is no amount of memory; write it as 8GiB or 512MiB" in errors
     code, _, errors = invoke("audit", "memory", *NARROW, "--size", 65, "--out", tmp_path)
-    assert code == 1
+    assert code == 2
     assert f"nearest legal: 64, {UNet(1, 2, base=1).legal_size(66)}" in errors
