@@ -6,14 +6,22 @@
 """
 
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
+from minifcn.audit.parameters import LayerParameters, Parameters, parameters
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
+from minifcn.audit.report import Report
 from minifcn.audit.sizes import sizes_in_words
+from minifcn.audit.subject import Subject
 
 __all__ = [
     "AxisField",
+    "LayerParameters",
     "NetworkFacts",
+    "Parameters",
     "ReceptiveField",
+    "Report",
+    "Subject",
     "network_facts",
+    "parameters",
     "published_options",
     "receptive_field",
     "sizes_in_words",
