@@ -9,7 +9,8 @@ from minifcn.audit.facts import NetworkFacts, network_facts, published_options
 from minifcn.audit.parameters import LayerParameters, Parameters, parameters
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
 from minifcn.audit.report import Report
-from minifcn.audit.sizes import sizes_in_words
+from minifcn.audit.size_words import sizes_in_words
+from minifcn.audit.sizes import Sizes, sizes
 from minifcn.audit.subject import Subject
 
 __all__ = [
@@ -19,10 +20,12 @@ __all__ = [
     "Parameters",
     "ReceptiveField",
     "Report",
+    "Sizes",
     "Subject",
     "network_facts",
     "parameters",
     "published_options",
     "receptive_field",
+    "sizes",
     "sizes_in_words",
 ]

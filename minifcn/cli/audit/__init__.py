@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from minifcn.cli.audit.parameters import params
+from minifcn.cli.audit.sizes import sizes
 
 audit = typer.Typer(
     help="Ask a network what it sees, costs and needs; the answers are computed from its operations.",
@@ -12,3 +13,4 @@ audit = typer.Typer(
 )
 
 audit.command()(params)
+audit.command()(sizes)
