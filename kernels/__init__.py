@@ -14,8 +14,12 @@ if __name__ != "minifcn.kernels":
         "write `from minifcn import kernels` (after `pip install -e .` in the folder above)"
     )
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from types import ModuleType
+from typing import Any, cast
 
 #: Every device's name and the module that holds its kernels.
 DEVICES = {
@@ -24,6 +28,7 @@ DEVICES = {
 }
 
 _loaded: dict[str, ModuleType] = {}
+_replacement: ContextVar[tuple[str, Any] | None] = ContextVar("minifcn_kernels", default=None)
 
 
 def load(device: str) -> ModuleType:
@@ -32,6 +37,9 @@ def load(device: str) -> ModuleType:
     Raises:
         ValueError: if no device has that name.
     """
+    replacement = _replacement.get()
+    if replacement is not None and replacement[0] == device:
+        return cast(ModuleType, replacement[1])  # or anything with a module's functions
     module = _loaded.get(device)
     if module is None:
         if device not in DEVICES:
@@ -40,5 +48,21 @@ def load(device: str) -> ModuleType:
     return module
 
 
+@contextmanager
+def replaced(device: str, kernels: Any) -> Iterator[None]:
+    """Inside the block, in this thread alone, ``kernels`` are what `load` gives for ``device``.
+
+    >>> from minifcn.kernels import reference
+    >>> with replaced("cpu", reference):
+    ...     load("cpu") is reference
+    True
+    """
+    token = _replacement.set((device, kernels))
+    try:
+        yield
+    finally:
+        _replacement.reset(token)
+
+
 def __dir__() -> list[str]:
-    return ["DEVICES", "load"]
+    return ["DEVICES", "load", "replaced"]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,25 @@ def copy(array: Any) -> Any:
     return copied
 
 
-@cache
+_replacement: ContextVar[Any] = ContextVar("minifcn_arena", default=None)
+
+
+@contextmanager
+def replaced(arena: Any) -> Iterator[None]:
+    """Inside the block, in this thread alone, take arrays from ``arena``; for rehearsals."""
+    token = _replacement.set(arena)
+    try:
+        yield
+    finally:
+        _replacement.reset(token)
+
+
 def _arena() -> Any:
+    """What arrays are taken from."""
+    return _replacement.get() or _cpu()
+
+
+@cache
+def _cpu() -> Any:
     """The module that has the arena. Numba comes with it, so `import minifcn` does without."""
     return import_module("minifcn.kernels.cpu.memory")

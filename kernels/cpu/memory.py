@@ -145,12 +145,16 @@ class Arena:
             if hasattr(mmap, "MADV_HUGEPAGE"):
                 with contextlib.suppress(OSError):  # the system may have none
                     mapping.madvise(mmap.MADV_HUGEPAGE)
-            start = ctypes.addressof(ctypes.c_char.from_buffer(mapping))
-            self._mappings.append((start, mapping))
-            # The first line stays unused, so that no block reaches from one mapping into the next.
-            self._insert(len(mapping) - ALIGNMENT, start + ALIGNMENT, len(mapping) - ALIGNMENT)
+            self._adopt(mapping)
             return True
         return False
+
+    def _adopt(self, mapping: mmap.mmap) -> None:
+        """Make a new mapping one fresh free block."""
+        start = ctypes.addressof(ctypes.c_char.from_buffer(mapping))
+        self._mappings.append((start, mapping))
+        # The first line stays unused, so that no block reaches from one mapping into the next.
+        self._insert(len(mapping) - ALIGNMENT, start + ALIGNMENT, len(mapping) - ALIGNMENT)
 
     def release(self) -> int:
         """Give the memory behind free blocks back to the system; how many bytes."""

@@ -8,6 +8,7 @@
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
 from minifcn.audit.parameters import LayerParameters, Parameters, parameters
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
+from minifcn.audit.rehearsal import Rehearsal, rehearse
 from minifcn.audit.report import Report
 from minifcn.audit.size_words import sizes_in_words
 from minifcn.audit.sizes import Sizes, sizes
@@ -19,6 +20,7 @@ __all__ = [
     "NetworkFacts",
     "Parameters",
     "ReceptiveField",
+    "Rehearsal",
     "Report",
     "Sizes",
     "Subject",
@@ -26,6 +28,7 @@ __all__ = [
     "parameters",
     "published_options",
     "receptive_field",
+    "rehearse",
     "sizes",
     "sizes_in_words",
 ]

@@ -115,9 +115,7 @@ def crops(subject: Subject, size: Pair, padded: Pair) -> tuple[AxisCrops, AxisCr
         field = receptive_field(subject.module, (*shape, subject.channels))
         along = (field.rows, field.columns)[axis]
         if not along.complete:
-            raise ValueError(
-                f"of its answers to a crop of {size[axis]} pixels, none is surely free of the crop's border"
-            )
+            raise ValueError(f"none of its answers to {size[axis]} pixels is surely free of their border")
         _check_moves(subject, along, shape, axis)
         found.append(axis_crops(along, padded[axis]))
     return found[0], found[1]

@@ -93,9 +93,9 @@ class Lengths:
         output = self._subject.output_size(*sides)
         return output[self._axis] if output else 0
 
-    def legal(self) -> list[Pair]:
-        """(length, output length) of all legal lengths up to the limit."""
-        return [(n, output) for n in range(1, self.limit + 1) if (output := self.output_length(n))]
+    def legal(self, limit: int) -> list[Pair]:
+        """(length, output length) of all legal lengths up to ``limit``."""
+        return [(n, output) for n in range(1, limit + 1) if (output := self.output_length(n))]
 
     def from_on(self, length: int) -> int:
         """The smallest legal length that is no less.

@@ -17,9 +17,10 @@ from minifcn.audit.report import Report, Table
 from minifcn.audit.size_words import sizes_in_words
 from minifcn.audit.subject import Subject
 from minifcn.kernels.shapes import Pair
+from minifcn.models.network import Network
 from minifcn.nn import Module
 
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#E69F00", "#009E73", "#888888"
+_BLUE, _ORANGE, _GREEN, _GREY, _PALE = "#0072B2", "#E69F00", "#009E73", "#888888", "#CFE3F2"
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ class Sizes(Report):
             "training did not show; and the answer has to be resized back, which blurs its borders.",
             f"2. Cut it into crops: {self._crops(larger)}",
             f"3. Pad it: yes. {self._padding()}"
-            + " But its answers may depend on where in the image pixels lie, and training showed other places."
-            * bool(larger.obstacle),
+            + " But its answers depend on where in the image pixels lie, and training showed other places."
+            * (not larger.moves),
         ]
 
     def _crops(self, larger: LargerImage) -> str:
@@ -175,11 +176,18 @@ class Sizes(Report):
         if self.examples:
             curve.plot(*zip(*self.examples, strict=True), "o", color=_BLUE, ms=3, label="legal")
         if self.illegal:
-            curve.plot(self.illegal, [0] * len(self.illegal), "|", color=_GREY, ms=5, label="not legal")
+            at_the_axis = {"transform": curve.get_xaxis_transform(), "clip_on": True}
+            curve.plot(
+                self.illegal, [0.01] * len(self.illegal), "|", color=_GREY, ms=8, label="not legal", **at_the_axis
+            )
         if self.image is not None:
             height = self.image[0]
             curve.plot(height.padded, height.output, "s", color=_ORANGE, ms=8, label=f"{height.image}, padded")
             curve.axvline(height.image, color=_ORANGE, lw=1, ls="--", label=f"image: {height.image}")
+            near = [pair for pair in self.examples if pair[0] > 0.8 * height.image]
+            if len(near) > 1:  # else they were not asked so far
+                curve.set_xlim(0.8 * height.image, 1.02 * height.padded)
+                curve.set_ylim(0.98 * near[0][1], 1.02 * max(height.output, near[-1][1]))
         curve.set(xlabel="input height (pixels)", ylabel="output height (pixels)", title=f"{self.subject}: legal sizes")
         curve.legend()
         if rest and self.image is not None:
@@ -212,21 +220,23 @@ def sizes(subject: Module | Subject, image: int | Pair | None = None, trained: i
         raise ValueError("sizes: trained= needs image=, the size to be compared with it; on the command line --image")
     images, windows = for_images(subject)
     heights, widths = Lengths(images, 0), Lengths(images, 1)
-    legal = heights.legal()
+    legal = heights.legal(heights.limit)
     scale = scale_of(legal)
     fits = None if size is None else (fit(heights, size[0], scale), fit(widths, size[1], scale))
     shown = _shown(legal, 0 if fits is None else fits[0].padded)
+    asked = shown if isinstance(images.module, Network) else min(shown, heights.limit)
+    examples = tuple(heights.legal(asked))
     return Sizes(
         subject=subject.name,
         rows=sizes_in_words(heights.output_length, heights.limit),
         columns=sizes_in_words(widths.output_length, widths.limit),
         asked=heights.limit,
-        examples=tuple(pair for pair in legal if pair[0] <= shown),
+        examples=examples,
         scale=scale,
         image=fits,
         larger=None if fits is None or before is None else larger_image(images, (heights, widths), fits, before),
         windows=windows,
-        illegal=tuple(sorted(set(range(1, min(shown, heights.limit) + 1)) - {n for n, _ in legal})),
+        illegal=tuple(sorted(set(range(1, asked + 1)) - {n for n, _ in examples})),
     )
 
 
@@ -263,15 +273,16 @@ def _draw_margins(axes: Any, height: AxisFit, width: AxisFit) -> None:
     mirrored = (-width.before, -height.before), width.padded, height.padded
     output = (lost[1] - width.before, lost[0] - height.before), width.output, height.output
     axes.add_patch(
-        Rectangle(*mirrored, facecolor=_ORANGE, alpha=0.5, label=f"mirrored: {height.padded} x {width.padded}")
+        Rectangle(
+            *mirrored, facecolor=_ORANGE, alpha=0.5, label=f"with mirrored margin: {height.padded} x {width.padded}"
+        )
     )
     axes.add_patch(
         Rectangle(
             (0, 0),
             width.image,
             height.image,
-            facecolor=_BLUE,
-            alpha=0.6,
+            facecolor=_PALE,
             label=f"image: {height.image} x {width.image}",
         )
     )

@@ -5,11 +5,13 @@ import inspect
 import pytest
 
 from minifcn import kernels
-from minifcn.kernels import contract
+from minifcn.kernels import contract, meta
 
 
-@pytest.fixture(params=kernels.DEVICES)
+@pytest.fixture(params=[*kernels.DEVICES, "meta"])  # which stands in for a device, and is none
 def device(request):
+    if request.param == "meta":
+        return meta
     if request.param in ("reference", "cpu"):
         return kernels.load(request.param)  # always there: here an ImportError is a failure
     return pytest.importorskip(kernels.DEVICES[request.param], exc_type=ImportError)

@@ -17,10 +17,15 @@ def even_block(length: int, most: int) -> int:
 
 def pixelwise(x: Array) -> Array:
     """x (N, H, W, C), copied unless the channels of a pixel lie side by side; pixels may lie apart."""
+    return x if is_pixelwise(x) else contiguous(x)
+
+
+def is_pixelwise(x: Array) -> bool:
+    """Whether the channels of each pixel lie side by side, and pixels a whole number of elements apart, forwards."""
     if x.flags.c_contiguous:
-        return x
+        return True
     apart = all(s >= 0 and s % x.itemsize == 0 for s in x.strides)
-    return x if apart and (x.strides[3] == x.itemsize or x.shape[3] == 1) else contiguous(x)
+    return apart and (x.strides[3] == x.itemsize or x.shape[3] == 1)
 
 
 @helper

@@ -20,7 +20,7 @@ from numba import prange
 from minifcn.kernels.contract import Array
 from minifcn.kernels.cpu.brgemm import brgemm1, brgemm2, brgemm_part
 from minifcn.kernels.cpu.conv.blocks import pixelwise
-from minifcn.kernels.cpu.conv.geometry import Plan, prepare
+from minifcn.kernels.cpu.conv.geometry import Job, Plan, prepare
 from minifcn.kernels.cpu.copying import contiguous, copy_numbers, memory_of
 from minifcn.kernels.cpu.jit import helper, kernel
 from minifcn.kernels.cpu.memory import empty
@@ -56,16 +56,28 @@ def _correlate(
     if window == Window((1, 1), dilation=window.dilation) and x.shape[1:3] == out.shape[1:3]:
         x, out = _joined(x), _joined(out)
     x = pixelwise(x)
-    threads = get_num_threads()
-    strides = tuple(s // x.itemsize for s in x.strides[:3])
-    columns = weight.shape[2] if transposed else weight.shape[3] // groups
-    job = prepare(x.shape, strides, out.shape[1:3], columns, window, groups, transposed, x.itemsize, threads)
+    job = job_of(x, weight, out.shape[1:3], window, groups, transposed)
     plan = job.plan
-    panels = _pack(weight.reshape(-1, *weight.shape[2:]), job.order, groups, plan.panel, transposed)
-    rows = (plan.lines - 1) * plan.row_stride + plan.span if plan.has_border else 0
-    room = empty((threads, rows * plan.row), x.dtype)
+    in_panels, in_room = workspace(job, weight, groups, transposed)
+    panels = _pack(weight.reshape(-1, *weight.shape[2:]), job.order, groups, transposed, empty(in_panels, weight.dtype))
+    room = empty(in_room, x.dtype)
     bias = np.empty(0, out.dtype) if bias is None else contiguous(bias)
     _correlate_rows(memory_of(x), x.shape, job.taps, job.pieces, panels, bias, relu, out.reshape(-1), out, plan, room)
+
+
+def job_of(x: Array, weight: Array, size: Pair, window: Window, groups: int, transposed: bool) -> Job:
+    """What is to be done for images x, of which nothing but shape and strides is looked at."""
+    strides = tuple(s // x.itemsize for s in x.strides[:3])
+    columns = weight.shape[2] if transposed else weight.shape[3] // groups
+    return prepare(x.shape, strides, size, columns, window, groups, transposed, x.itemsize, get_num_threads())
+
+
+def workspace(job: Job, weight: Array, groups: int, transposed: bool) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """Shapes of what it takes meanwhile: the weight in panels, and rows of the image with a border for each thread."""
+    plan, columns = job.plan, weight.shape[2] if transposed else weight.shape[3] // groups
+    rows = (plan.lines - 1) * plan.row_stride + plan.span if plan.has_border else 0
+    panels = (groups, -(columns // -plan.panel), len(job.order), plan.depth, plan.panel)
+    return panels, (get_num_threads(), rows * plan.row)
 
 
 def _joined(x: Array) -> Array:
@@ -87,14 +99,12 @@ def with_border(x: Array, before: Pair, size: Pair) -> Array:
     return padded
 
 
-def _pack(weight: Array, order: Array, groups: int, panel: int, transposed: bool) -> Array:
+def _pack(weight: Array, order: Array, groups: int, transposed: bool, panels: Array) -> Array:
     """(taps, C / groups, K) -> (groups, panels, taps in ``order`` · depth · width): whole panels, the last one padded.
 
     Columns are the output channels of a group and the depth its input channels; ``transposed``, the other way round.
     """
     taps, channels, K = weight.shape
-    depth, columns = (K // groups, channels) if transposed else (channels, K // groups)
-    panels = empty((groups, -(columns // -panel), len(order), depth, panel), weight.dtype)
     _copy_panels(contiguous(weight).reshape(taps, channels, groups, K // groups), order, transposed, panels)
     return panels.reshape(*panels.shape[:2], -1)
 

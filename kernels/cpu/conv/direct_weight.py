@@ -33,7 +33,7 @@ def direct_weight(x: Array, y: Array, window: Window, groups: int) -> Array:
     N, P, Q, K = y.shape
     (kh, kw), stride, padding, dilation = window
     channels = x.shape[3] // groups
-    x, y = with_border(x, padding, _read_size(window, P, Q)), pixelwise(y)
+    x, y = with_border(x, padding, read_size(window, P, Q)), pixelwise(y)
     strides_x, strides_y = (tuple(s // a.itemsize for s in a.strides[:3]) for a in (x, y))
     merged = dilation[1] == 1 and groups == 1 and strides_x[2] == channels  # a row of the kernel reads one run
     taps, rows_x, rows_y = _offsets(N, P, strides_x, strides_y, window, merged)
@@ -62,7 +62,7 @@ def _offsets(
     )
 
 
-def _read_size(window: Window, P: int, Q: int) -> tuple[int, int]:
+def read_size(window: Window, P: int, Q: int) -> tuple[int, int]:
     """The part of the padded image that the convolution reads."""
     rows, columns = ((n - 1) * s + e for n, s, e in zip((P, Q), window.stride, window.extent, strict=True))
     return rows, columns

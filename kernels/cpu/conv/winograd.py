@@ -53,14 +53,19 @@ def winograd(
     tiling = Tiling.of(x, y, padding, even_block(C, _MOST_INPUTS), even_block(K, _MOST_OUTPUTS), vector)
     threads, blocks = get_num_threads(), -(K // -tiling.block_k)
     parts = 1 if blocks % threads == 0 else threads
-    c, k = (-(n // -vector) * vector for n in (tiling.block_c, tiling.block_k))
-    sizes = (36 * (c * k + GAP), 36 * (TILES * c + GAP), 36 * (TILES * k + GAP), 36 * max(c, k), 9 * c * k)
+    sizes = workspace(C, K, vector)
     room = empty((threads, sum(sizes)), x.dtype)
     bias = np.zeros(K, x.dtype) if bias is None else contiguous(bias)
     _winograd(
         memory_of(x), contiguous(weight).reshape(-1), bias, memory_of(y), tiling, relu, transposed, parts, room, sizes
     )
     return y
+
+
+def workspace(C: int, K: int, vector: int) -> tuple[int, int, int, int, int]:
+    """Numbers that a thread needs: for U, V, M, a patch and a block of weights."""
+    c, k = (-(even_block(n, most) // -vector) * vector for n, most in ((C, _MOST_INPUTS), (K, _MOST_OUTPUTS)))
+    return 36 * (c * k + GAP), 36 * (TILES * c + GAP), 36 * (TILES * k + GAP), 36 * max(c, k), 9 * c * k
 
 
 @kernel

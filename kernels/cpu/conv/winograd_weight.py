@@ -37,14 +37,20 @@ def winograd_weight(x: Array, y: Array, padding: Pair) -> Array:
     x, y = pixelwise(x), pixelwise(y)
     vector, threads = lanes(x.itemsize), get_num_threads()
     tiling = Tiling.of(x, y, padding, even_block(C, _MOST), even_block(K, _MOST), vector)
-    blocks = -(C // -tiling.block_c) * -(K // -tiling.block_k)
-    parts = 1 if blocks % threads == 0 else threads
-    c, k = (-(n // -vector) * vector for n in (tiling.block_c, tiling.block_k))
-    sizes = (36 * (c * k + GAP), 36 * (TILES * c + GAP), 36 * (TILES * k + GAP), 36 * max(c, k))
+    sizes, parts = workspace(C, K, vector, threads)
     room = empty((threads, sum(sizes)), x.dtype)
     sums = empty((parts, 3, 3, C, K), x.dtype)
     _winograd_weight(memory_of(x), memory_of(y), sums.reshape(parts, -1), tiling, room, sizes)
     return sums[0] if parts == 1 else np.add.reduce(sums, axis=0, out=empty(sums.shape[1:], sums.dtype))
+
+
+def workspace(C: int, K: int, vector: int, threads: int) -> tuple[tuple[int, int, int, int], int]:
+    """Numbers that a thread needs, for S, V, Z and a patch; and into how many parts the tiles are cut."""
+    block_c, block_k = even_block(C, _MOST), even_block(K, _MOST)
+    blocks = -(C // -block_c) * -(K // -block_k)
+    c, k = (-(n // -vector) * vector for n in (block_c, block_k))
+    sizes = (36 * (c * k + GAP), 36 * (TILES * c + GAP), 36 * (TILES * k + GAP), 36 * max(c, k))
+    return sizes, 1 if blocks % threads == 0 else threads
 
 
 @kernel
