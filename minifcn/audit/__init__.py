@@ -5,6 +5,7 @@
 3 pixels, stride 1
 """
 
+from minifcn.audit.cost import Cost, LayerCost, cost
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
 from minifcn.audit.parameters import LayerParameters, Parameters, parameters
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
@@ -16,6 +17,8 @@ from minifcn.audit.subject import Subject
 
 __all__ = [
     "AxisField",
+    "Cost",
+    "LayerCost",
     "LayerParameters",
     "NetworkFacts",
     "Parameters",
@@ -24,6 +27,7 @@ __all__ = [
     "Report",
     "Sizes",
     "Subject",
+    "cost",
     "network_facts",
     "parameters",
     "published_options",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from minifcn.cli.audit.cost import cost
 from minifcn.cli.audit.parameters import params
 from minifcn.cli.audit.sizes import sizes
 
@@ -14,3 +15,4 @@ audit = typer.Typer(
 
 audit.command()(params)
 audit.command()(sizes)
+audit.command()(cost)
