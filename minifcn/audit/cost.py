@@ -115,11 +115,11 @@ class Cost(Report):
 
     def headline(self) -> str:
         """Totals, forecast and measurement."""
-        n, height, width, channels = self.images
-        what = "a step of training" if self.training else "forward"
+        size, what = " x ".join(map(str, self.images)), "a step of training" if self.training else "forward"
+        counts = [_number(self.total(name)) for name in ("multiplications", "used")]
         text = (
-            f"{self.subject} on {n} x {height} x {width} x {channels}, {what}: {_number(self.total('multiplications'))} "
-            f"multiplications, of which {_number(self.total('used'))} are made; {_number(self.total('bytes'), 'B')} moved."
+            f"{self.subject} on {size}, {what}: {counts[0]} multiplications, of which {counts[1]} are made; "
+            f"{_number(self.total('bytes'), 'B')} moved."
         )
         text += f"\nForecast {_time(self.seconds)}"
         if self.measured_seconds is None:
@@ -156,16 +156,16 @@ class Cost(Report):
         notes = [
             "Multiplications are those of the definitions; those made are fewer where Winograd's algorithm convolves "
             "(36 for 144). Bytes are those of every array that a kernel takes and gives, once.",
-            f"This machine, measured now on {found.threads} thread(s): {_number(found.direct)} multiplications/s in direct "
-            f"convolutions, {_number(found.winograd)} in Winograd's, {_number(found.matmul)} in matrix products; "
+            f"This machine, measured now on {found.threads} thread(s): {_number(found.direct)} multiplications/s in "
+            f"direct convolutions, {_number(found.winograd)} in Winograd's, {_number(found.matmul)} in matrix products; "
             f"{_number(found.bandwidth, 'B/s')} copied; {_time(found.launch)} to launch a kernel.",
-            "A forecast is the sum over kernels of the longer of computing and moving, plus launching. Few channels use "
-            "a part of each vector, which makes a network slower; maps that fit into the caches make it quicker.",
+            "A forecast is the sum over kernels of the longer of computing and moving, plus launching. Few channels fill "
+            "only a part of each vector: slower than forecast. Maps that fit into the caches are quicker.",
         ]
         if self.training:
             backward = self.total("multiplications", True) / max(self.total("multiplications", False), 1)
             notes.append(
-                f"The walk back takes {backward:.2f} times the multiplications of the forward; no optimiser is counted."
+                f"The walk back takes {backward:.2f} times the multiplications of forward and loss; no optimiser is counted."
             )
         return [*notes, *([self.obstacle] if self.obstacle else [])]
 
@@ -220,7 +220,7 @@ class Cost(Report):
                 reached = [layer.used / layer.seconds / 1e9 for layer in chosen]
                 label = "walk back" if backward else "layers, forward"
                 axes.plot([layer.intensity for layer in chosen], reached, marker, color=colour, alpha=0.8, label=label)
-        axes.set(xscale="log", yscale="log", title="the roof, and where the forecast puts layers")
+        axes.set(xscale="log", yscale="log", title="the roof, and layers below it")
         axes.set(xlabel="multiplications made per byte", ylabel="multiplications (10⁹/s)")
         axes.legend(loc="lower right", fontsize=8)
 
@@ -296,7 +296,8 @@ def _obstacle(rehearsal: Rehearsal, forecast: float) -> str:
         peak = max(peak, held)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if peak > _SHARE * memory:
-        return f"Not measured: it takes {_number(peak, 'B')} of this machine's {_number(memory, 'B')}; give a smaller size."
+        takes, has = _number(peak, "B"), _number(memory, "B")
+        return f"Not measured: it takes {takes} of this machine's {has} of memory; give a smaller size."
     return ""
 
 

@@ -79,7 +79,7 @@ class Sizes(Report):
             return Table(("input", "output", "lost"), rows)
         height, width = self.image
         rows = [
-            (label, *("none" if value is None else str(value) for value in (getattr(height, key), getattr(width, key))))
+            (label, _cell(getattr(height, key)), _cell(getattr(width, key)))
             for label, key in (
                 ("image", "image"),
                 ("largest legal size up to it", "below"),
@@ -253,6 +253,10 @@ def _shown(legal: Sequence[Pair], padded: int) -> int:
     """Up to which height the table and the figure show sizes: the image's, or enough to see how legal ones repeat."""
     enough = legal[min(11, len(legal) - 1)][0] if legal else 1
     return max(padded, enough, 64)
+
+
+def _cell(pixels: int | None) -> str:
+    return "none" if pixels is None else str(pixels)
 
 
 def _by(fits: tuple[AxisFit, AxisFit], key: str) -> str:
