@@ -42,10 +42,10 @@ def measure() -> Limits:
 
     threads = mf.get_num_threads()
     return Limits(
-        matmul=matmul_rate(1024, 8),
+        matmul=matmul_rate(1024, 4),
         direct=_convolution_rate("direct"),
         winograd=_convolution_rate("winograd"),
-        bandwidth=copy_rate(threads, 2**27, 6),
+        bandwidth=copy_rate(threads, 2**27, 4),
         launch=_launch(),
         threads=threads,
     )

@@ -157,15 +157,16 @@ class Cost(Report):
             "Multiplications are those of the definitions; those made are fewer where Winograd's algorithm convolves "
             "(36 for 144). Bytes are those of every array that a kernel takes and gives, once.",
             f"This machine, measured now on {found.threads} thread(s): {_number(found.direct)} multiplications/s in "
-            f"direct convolutions, {_number(found.winograd)} in Winograd's, {_number(found.matmul)} in matrix products; "
-            f"{_number(found.bandwidth, 'B/s')} copied; {_time(found.launch)} to launch a kernel.",
-            "A forecast is the sum over kernels of the longer of computing and moving, plus launching. Few channels fill "
-            "only a part of each vector: slower than forecast. Maps that fit into the caches are quicker.",
+            f"direct convolutions, {_number(found.winograd)} in Winograd's, {_number(found.matmul)} in matrix "
+            f"products; {_number(found.bandwidth, 'B/s')} copied; {_time(found.launch)} to launch a kernel.",
+            "A forecast is the sum over kernels of the longer of computing and moving, plus launching. Few channels "
+            "fill only a part of each vector: slower than forecast. Maps that fit into the caches are quicker.",
         ]
         if self.training:
             backward = self.total("multiplications", True) / max(self.total("multiplications", False), 1)
             notes.append(
-                f"The walk back takes {backward:.2f} times the multiplications of forward and loss; no optimiser is counted."
+                f"The walk back takes {backward:.2f} times the multiplications of forward and loss; no optimiser is "
+                "counted."
             )
         return [*notes, *([self.obstacle] if self.obstacle else [])]
 
