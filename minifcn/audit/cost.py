@@ -19,6 +19,7 @@ import numpy as np
 from minifcn import functional as F
 from minifcn import limits as machine
 from minifcn.audit import bars
+from minifcn.audit.fitting import for_images
 from minifcn.audit.rehearsal import Rehearsal, rehearse
 from minifcn.audit.report import Report, Table
 from minifcn.audit.subject import Subject
@@ -86,6 +87,7 @@ class Cost(Report):
         limits: of this machine.
         measured_seconds: the median of a few runs; None if nothing was measured.
         obstacle: why not; else empty.
+        windows: that the network classifies windows, if it was made to take images; else empty.
     """
 
     name: ClassVar[str] = "cost"
@@ -98,6 +100,7 @@ class Cost(Report):
     limits: Limits
     measured_seconds: float | None
     obstacle: str
+    windows: str = ""
 
     def total(self, attribute: str, backward: bool | None = None) -> Any:
         """Sum of an attribute over layers: of both directions, or of one."""
@@ -168,7 +171,7 @@ class Cost(Report):
                 f"The walk back takes {backward:.2f} times the multiplications of forward and loss; no optimiser is "
                 "counted."
             )
-        return [*notes, *([self.obstacle] if self.obstacle else [])]
+        return [*notes, *(note for note in (self.obstacle, self.windows) if note)]
 
     def facts(self) -> dict[str, Any]:
         """Totals, limits and layers."""
@@ -237,7 +240,8 @@ def cost(
 
     Args:
         subject: any module from images (N, H, W, C) to one Tensor.
-        size: of the images: one number, (H, W) or (N, H, W).
+        size: of the images: one number, (H, W) or (N, H, W). A classifier of windows that does not take this size is
+            replaced by its form for images.
         training: a forward, a cross-entropy and the walk back, instead of a forward in evaluation mode.
         measure: run it, if the forecast is less than a minute and it does not take half of the memory; the median of a
             few runs. The weights should then be numbers: those of `minifcn.nn.init.skipped` may be slow ones.
@@ -254,13 +258,17 @@ def cost(
     """
     subject = Subject.of(subject)
     sides = (size, size) if isinstance(size, int) else tuple(size)
+    images, windows = for_images(subject)
+    if windows and len(sides) in (2, 3):
+        taken = subject.output_size(sides[-2], sides[-1]) is not None
+        subject, windows = (subject, "") if taken else (images, windows)
     rehearsal = rehearse(subject, sides, training)  # type: ignore[arg-type]  # it checks how many there are
     limits = limits or machine.measure()
     layers = _layers(rehearsal, limits)
     forecast = sum(layer.seconds for layer in layers)
     obstacle = _obstacle(rehearsal, forecast) if measure else ""
     measured = _measured(subject, rehearsal.images, training) if measure and not obstacle else None
-    return Cost(subject.name, rehearsal.images, training, layers, limits, measured, obstacle)
+    return Cost(subject.name, rehearsal.images, training, layers, limits, measured, obstacle, windows)
 
 
 def _layers(rehearsal: Rehearsal, limits: Limits) -> tuple[LayerCost, ...]:

@@ -134,7 +134,7 @@ def for_images(subject: Subject) -> tuple[Subject, str]:
     if network is subject.module:
         return subject, ""
     side = next((n for n in range(1, _LIMIT) if subject.module.output_length(n)), None)
-    said = f"{subject.name} classifies windows of {side} x {side} pixels; these are the sizes of its form for images."
+    said = f"{subject.name} classifies windows of {side} x {side} pixels; this is about its form for images."
     return Subject(network, subject.name, subject.channels), said
 
 
@@ -163,6 +163,7 @@ def fit(lengths: Lengths, image: int, scale: float | None) -> AxisFit:
     after = legal - image
     if is_pixelwise(scale):
         (before, after), _ = margins(lengths, image, image)  # type: ignore[arg-type]  # all it needs of a network
+        before, after = max(before, 0), after + min(before, 0)  # an output may be larger than the image
     padded = before + image + after
     output = lengths.output_length(padded)
     crop = output - image if is_pixelwise(scale) else None

@@ -273,7 +273,7 @@ def _draw_margins(axes: Any, height: AxisFit, width: AxisFit) -> None:
     """The padded image, the image in it, and what comes out, each where it lies."""
     from matplotlib.patches import Rectangle
 
-    lost = (height.padded - height.output) // 2, (width.padded - width.output) // 2
+    lost = max(height.padded - height.output, 0) // 2, max(width.padded - width.output, 0) // 2
     mirrored = (-width.before, -height.before), width.padded, height.padded
     output = (lost[1] - width.before, lost[0] - height.before), width.output, height.output
     axes.add_patch(

@@ -6,7 +6,7 @@ import pytest
 from minifcn import nn
 from minifcn.audit import Subject, cost
 from minifcn.limits import Limits, measure
-from minifcn.models import PangCNN, UNet
+from minifcn.models import CiresanN3, PangCNN, UNet
 from minifcn.nn.init import skipped
 
 ROUND = Limits(matmul=1e9, direct=1e9, winograd=1e9, bandwidth=1e9, launch=1e-6, threads=1)
@@ -99,6 +99,12 @@ def test_a_network_that_multiplies_nothing(tmp_path):
     assert (report.total("multiplications"), report.images) == (0, (1, 4, 6, 3))
     assert report.facts()["forward"]["bytes"] > 0
     assert all(path.stat().st_size > 0 for path in report.save(tmp_path))
+
+
+def test_classifiers_of_windows_take_windows_or_images():
+    net = CiresanN3(1, 2, maps=1, hidden=2)
+    assert (_cost(net, 65).windows, _cost(net, 70).images) == ("", (1, 70, 70, 1))
+    assert "classifies windows of 65 x 65 pixels" in str(_cost(net, 70))
 
 
 def test_a_size_that_is_not_legal_is_an_error():

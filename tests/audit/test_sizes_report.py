@@ -109,6 +109,13 @@ def test_modules_of_ones_own_are_asked():
     assert "Heights and widths differ" in str(report)
 
 
+def test_an_output_that_is_larger_by_a_row():
+    """Stride 2 rounds 5 rows up to 3, which become 6."""
+    net = nn.Sequential(nn.Conv2d(1, 1, 3, stride=2, padding=1), nn.ConvTranspose2d(1, 1, 2, stride=2))
+    (rows, _) = sizes(net, image=5).image
+    assert (rows.padded, rows.before, rows.after, rows.output, rows.crop) == (5, 0, 0, 6, 1)
+
+
 def test_an_output_of_another_scale_is_not_cropped():
     report = sizes(nn.Conv2d(1, 1, 2, stride=2), image=9, trained=4)
     assert report.scale == pytest.approx(0.5, abs=0.01)

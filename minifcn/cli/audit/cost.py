@@ -32,11 +32,12 @@ def cost(
     from rich.console import Console
 
     from minifcn.audit.cost import cost as audit
+    from minifcn.audit.fitting import for_images
     from minifcn.cli.audit.sizes import parse_size
 
     sides = parse_size("--size", size)
     subject = arguments.open_subject(model, option, channels, drawn=measure)
-    height, width = sides or 2 * (subject.legal_size(256),)
+    height, width = sides or 2 * (for_images(subject)[0].legal_size(256),)
     console = Console(stderr=True)
     if console.is_terminal:
         with console.status("measuring the machine" + " and the network" * measure):
