@@ -66,7 +66,9 @@ class Sizes(Report):
             end = f"an output of {output}, at another scale"
         else:
             end = (
-                f"an output of {output}, to be cropped to {image}" if height.crop or width.crop else f"one of {output}"
+                f"an output of {output}, to be cropped to {image}"
+                if height.crop or width.crop
+                else f"an output of {output}"
             )
         return (
             f"{text}\nAn image of {image}, {f'mirrored to {padded}' if padded != image else 'as it is'}, gives {end}."

@@ -90,7 +90,7 @@ def test_crops_that_are_smaller_than_the_field():
 
 def test_an_image_that_needs_nothing():
     report = sizes(PangCNN(1, 1, maps=1), image=(7, 1), trained=(7, 5))
-    assert "An image of 7 x 1, as it is, gives one of 7 x 1." in report.headline()
+    assert "An image of 7 x 1, as it is, gives an output of 7 x 1." in report.headline()
     assert "nothing" not in report.headline()
     assert "not even anything to pad" in str(report)
     assert "1 (heights) and 0.2 (widths)" in str(report)
