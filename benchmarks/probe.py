@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from minifcn import limits
+
 _MIB = 2**20
 
 
@@ -105,33 +107,13 @@ def blas(library: str) -> float:
         import torch
 
         a, b, c = (torch.rand(n, n) for _ in range(3))
-        return 2e-9 * n**3 / _best(lambda: torch.mm(a, b, out=c), 10)
-    import numpy as np
-
-    p, q, r = (np.random.default_rng(0).random((n, n), np.float32) for _ in range(3))
-    return 2e-9 * n**3 / _best(lambda: np.matmul(p, q, out=r), 10)
+        return 2e-9 * n**3 / limits.best(lambda: torch.mm(a, b, out=c), 10)
+    return 2e-9 * limits.matmul_rate(n, 10)
 
 
 def bandwidth(threads: str) -> float:
     """GB/s, read and written, of copying arrays far larger than the caches are expected to be."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    import numpy as np
-
-    count = int(threads)
-    pairs = [(np.ones(2**27 // count, np.float32), np.ones(2**27 // count, np.float32)) for _ in range(count)]
-    with ThreadPoolExecutor(count) as pool:
-        seconds = _best(lambda: list(pool.map(lambda pair: np.copyto(*pair), pairs)), 10)
-    return 1e-9 * sum(a.nbytes + b.nbytes for a, b in pairs) / seconds
-
-
-def _best(function: Callable[[], Any], times: int) -> float:
-    best = float("inf")
-    for _ in range(times):
-        begin = time.perf_counter()
-        function()
-        best = min(best, time.perf_counter() - begin)
-    return best
+    return 1e-9 * limits.copy_rate(int(threads), 2**29, 10)
 
 
 PROBES: dict[str, Callable[..., float]] = {

@@ -5,6 +5,9 @@ from __future__ import annotations
 import typer
 
 from minifcn.cli.audit.memory import memory
+from minifcn.cli.audit.cost import cost
+from minifcn.cli.audit.parameters import params
+from minifcn.cli.audit.sizes import sizes
 
 audit = typer.Typer(
     help="Ask a network what it sees, costs and needs; the answers are computed from its operations.",
@@ -12,3 +15,6 @@ audit = typer.Typer(
 )
 
 audit.command("memory")(memory)
+audit.command()(params)
+audit.command()(sizes)
+audit.command()(cost)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import inspect
 from pathlib import Path
@@ -38,7 +39,11 @@ OUT = Path("runs/audit")
 
 
 def open_subject(
-    model: str, options: list[str] | None = None, channels: int | None = None, narrow: bool = False
+    model: str,
+    options: list[str] | None = None,
+    channels: int | None = None,
+    narrow: bool = False,
+    drawn: bool = True,
 ) -> Subject:
     """The network that an argument MODEL means.
 
@@ -47,21 +52,18 @@ def open_subject(
         options: KEY=VALUE, of a network by name or of a class or function in a file.
         channels: of the images, if not those that the network says.
         narrow: of a name, the network of the same geometry with few channels, where weights play no part.
+        drawn: draw initial weights; without them a wide network takes neither time nor memory (see `nn.init.skipped`).
 
     Raises:
         ValueError: there is no such network, file or name, or it is no Module.
     """
-    from minifcn.audit.subject import Subject
     from minifcn.cli.train import parse_options
+    from minifcn.nn.init import skipped
 
     announce_compilation()
     given = parse_options("--option", options)
-    file, colon, name = model.rpartition(":")
-    if colon and file.endswith(".py"):
-        return Subject(_from_file(Path(file), name, given), name, channels)
-    if (Path(model) / "config.toml").is_file():
-        return Subject(_from_run(Path(model), given), Path(model).resolve().name, channels)
-    return Subject(_from_registry(model, given, channels, narrow), model, channels)
+    with contextlib.nullcontext() if drawn else skipped():
+        return _opened(model, given, channels, narrow)
 
 
 def show(report: Report, subject: str, out: Path, as_json: bool) -> None:
@@ -71,6 +73,17 @@ def show(report: Report, subject: str, out: Path, as_json: bool) -> None:
     print(report.to_json() if as_json else report)
     paths = report.save(out, f"{subject}-")
     print(f"\nwritten: {', '.join(map(str, paths))}", file=sys.stderr)
+
+
+def _opened(model: str, given: dict[str, Any], channels: int | None, narrow: bool) -> Subject:
+    from minifcn.audit.subject import Subject
+
+    file, colon, name = model.rpartition(":")
+    if colon and file.endswith(".py"):
+        return Subject(_from_file(Path(file), name, given), name, channels)
+    if (Path(model) / "config.toml").is_file():
+        return Subject(_from_run(Path(model), given), Path(model).resolve().name, channels)
+    return Subject(_from_registry(model, given, channels, narrow), model, channels)
 
 
 def _from_registry(name: str, options: dict[str, Any], channels: int | None, narrow: bool) -> Any:
