@@ -6,6 +6,7 @@
 """
 
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
+from minifcn.audit.layers import attributed
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
 from minifcn.audit.sizes import sizes_in_words
 
@@ -13,6 +14,7 @@ __all__ = [
     "AxisField",
     "NetworkFacts",
     "ReceptiveField",
+    "attributed",
     "network_facts",
     "published_options",
     "receptive_field",
