@@ -6,17 +6,23 @@
 """
 
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
+from minifcn.audit.field_report import ReceptiveFieldReport, receptive_field_report
 from minifcn.audit.layers import attributed
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
 from minifcn.audit.sizes import sizes_in_words
+from minifcn.audit.support import Support, gradient_support
 
 __all__ = [
     "AxisField",
     "NetworkFacts",
     "ReceptiveField",
+    "ReceptiveFieldReport",
+    "Support",
     "attributed",
+    "gradient_support",
     "network_facts",
     "published_options",
     "receptive_field",
+    "receptive_field_report",
     "sizes_in_words",
 ]

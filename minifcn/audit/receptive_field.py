@@ -246,7 +246,10 @@ def axis_field(
 ) -> AxisField:
     """The fields of the output of an operation (the last one, if None) that `spans_along` the axis have reached."""
     chosen = recording.graph[-1] if application is None else application
-    return _axis_field(spans[chosen.operation], chosen.output, axis, recording.shape[axis])
+    span, shape = spans[chosen.operation], chosen.output
+    if application is not None and span.first.shape[0] > 1:  # one of the fragments into which an image was cut
+        span = span.mapped(lambda array: array[:1], span.shift)
+    return _axis_field(span, shape, axis, recording.shape[axis])
 
 
 def _axis_field(span: Span, shape: tuple[int, ...], axis: int, length: int) -> AxisField:
