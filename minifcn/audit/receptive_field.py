@@ -13,6 +13,7 @@ Source of the usual recursion for plain chains: Araujo, Norris & Sim 2019, doi 1
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from minifcn.audit.recording import ImageShape, Recording, record, spans_along
 from minifcn.audit.spans import NOTHING, Span
 from minifcn.audit.subject import Subject
 from minifcn.autograd import Node
-from minifcn.kernels.shapes import Pair
+from minifcn.kernels.shapes import Pair, Window
 from minifcn.models.network import Network
 from minifcn.nn import Module
 
@@ -63,6 +64,9 @@ class AxisField:
             same &= self.last[rows:] >= self.first[rows:]
             inside[rows:] |= same
             inside[:-rows] |= same
+            lengths = self.last - self.first
+            for phase in range(rows):  # where dilation leaves gaps, a border cuts several rows alike
+                inside[phase::rows] &= lengths[phase::rows] == lengths[phase::rows].max(initial=0)
         return inside
 
     @property
@@ -198,13 +202,29 @@ def _long_enough(subject: Subject, side: int, axis: int) -> tuple[AxisField, Ima
     height, width = side, side
     while True:
         recording = record(subject, (height, width, subject.channels))
-        field = axis_field(recording, spans_along(recording, axis), axis)
-        if field.complete or (field.length >= _HOPELESS and field.whole):
+        spans = spans_along(recording, axis)
+        field = axis_field(recording, spans, axis)
+        # On less than that, the borders may cut all rows, and all alike, where dilation leaves gaps.
+        enough = _reach(recording, spans, axis) + 2 * (field.stride or 0)
+        if (field.complete and field.length >= enough) or (field.length >= _HOPELESS and field.whole):
             return field, recording.shape
         longer = _legal_size(subject, 2 * field.length, side, axis)
         if longer is None:
             return field, recording.shape
         height, width = longer
+
+
+def _reach(recording: Recording, spans: Mapping[Node, Span], axis: int) -> int:
+    """Pixels that all windows together reach over, which no field exceeds; of a map that does not shift, none."""
+    reach = 0.0
+    for application in recording.graph:
+        window = getattr(application.operation, "window", None)
+        nodes = [node for node in (application.operation, *application.parents) if node is not None]
+        maps = [spans[node] for node in nodes if node in spans]
+        steps = [span.shift.pixels / span.shift.rows for span in maps if span.shift is not None]
+        if isinstance(window, Window) and steps:
+            reach += (window.kernel_size[axis] - 1) * window.dilation[axis] * min(steps)
+    return math.ceil(reach)
 
 
 def _legal_size(subject: Subject, least: int, side: int, axis: int) -> Pair | None:
