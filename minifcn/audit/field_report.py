@@ -165,7 +165,7 @@ def receptive_field_report(
     [('0', 3), ('1', 4), ('2', 8)]
     """
     given = Subject.of(network)
-    subject = _for_images(given)
+    subject = for_images(given)
     field = receptive_field(subject, size)
     support = gradient_support(subject, field, seed=seed) if check else []
     rows, columns = (layer_fields(subject, shape, axis) for axis, shape in enumerate(field.images))
@@ -234,7 +234,7 @@ def _layer_facts(layer: LayerField) -> dict[str, Any]:
     return {"path": layer.path, "kind": layer.kind, **_axis_facts(layer.field)}
 
 
-def _for_images(subject: Subject) -> Subject:
+def for_images(subject: Subject) -> Subject:
     """The subject, or for a classifier of windows the network made of it for images."""
     if not isinstance(subject.module, Network):
         return subject

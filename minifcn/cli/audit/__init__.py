@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from minifcn.cli.audit.effective import effective_receptive_field
 from minifcn.cli.audit.receptive_field import receptive_field
 
 audit = typer.Typer(
@@ -12,3 +13,4 @@ audit = typer.Typer(
 )
 
 audit.command("receptive-field")(receptive_field)
+audit.command("effective-receptive-field")(effective_receptive_field)
