@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,7 +71,7 @@ class EffectiveField:
 
         A fit follows the middle, where the weight is; moments follow the tails as well.
         """
-        return fitted_deviation(self.map.sum(axis=1)), fitted_deviation(self.map.sum(axis=0))
+        return fitted(self.map.sum(axis=1)).sigma, fitted(self.map.sum(axis=0)).sigma
 
 
 def centre_gradient(module: Module, image: np.ndarray) -> np.ndarray:
@@ -90,11 +91,19 @@ def centre_gradient(module: Module, image: np.ndarray) -> np.ndarray:
     return np.abs(gradient.data[0]).sum(axis=-1, dtype=np.float64)
 
 
-def fitted_deviation(profile: np.ndarray) -> float:
-    """Standard deviation, in pixels, of a · exp(−(x − m)² / (2 σ²)) fitted to a profile by least squares; NaN: no fit.
+class Bell(NamedTuple):
+    """a · exp(−(x − m)² / (2 σ²)), x in pixels; NaN where there was nothing to fit."""
+
+    height: float
+    mean: float
+    sigma: float
+
+
+def fitted(profile: np.ndarray) -> Bell:
+    """The bell of least squares through a profile.
 
     >>> x = np.arange(41.0)
-    >>> round(fitted_deviation(np.exp(-((x - 20) ** 2) / 18)), 6)
+    >>> round(fitted(np.exp(-((x - 20) ** 2) / 18)).sigma, 6)
     3.0
     """
     from scipy.optimize import curve_fit
@@ -102,16 +111,17 @@ def fitted_deviation(profile: np.ndarray) -> float:
     x = np.arange(len(profile), dtype=np.float64)
     mean, deviation = _moments(profile)
     if len(profile) < 4 or np.count_nonzero(profile) < 4 or deviation == 0:
-        return math.nan
+        return Bell(math.nan, math.nan, math.nan)
     start = (float(profile.max()), mean, deviation)
     try:
-        (_, _, sigma), _ = curve_fit(_bell, x, profile, start, maxfev=2000)
+        (height, mean, sigma), _ = curve_fit(bell, x, profile, start, maxfev=2000)
     except RuntimeError:
-        return math.nan
-    return float(abs(sigma))
+        return Bell(math.nan, math.nan, math.nan)
+    return Bell(float(height), float(mean), float(abs(sigma)))
 
 
-def _bell(x: np.ndarray, height: float, mean: float, sigma: float) -> np.ndarray:
+def bell(x: np.ndarray, height: float, mean: float, sigma: float) -> np.ndarray:
+    """The values of a `Bell`."""
     return height * np.exp(-((x - mean) ** 2) / (2 * sigma**2 + 1e-300))
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minifcn.audit.effective import THRESHOLD, EffectiveField, centre_gradient
+from minifcn.audit.effective import THRESHOLD, EffectiveField, bell, centre_gradient, fitted
 from minifcn.audit.field_report import for_images
 from minifcn.audit.receptive_field import receptive_field
 from minifcn.audit.report import Report, Table
@@ -60,7 +60,8 @@ class EffectiveReport(Report):
         """How it was measured."""
         return (
             f"Mean absolute gradient of the output's central pixel, over {self.runs} of: {self.images}.",
-            f"Effective size: √(number of pixels above {THRESHOLD:.4f} of the largest). σ: least squares on the marginals.",
+            f"Effective size: √(number of pixels above {THRESHOLD:.4f} of the largest).",
+            "Gaussian σ: least squares on the sums over columns, and over rows.",
         )
 
     def facts(self) -> dict[str, Any]:
@@ -93,7 +94,7 @@ class EffectiveReport(Report):
         for axes, field in zip(panels, self.fields, strict=False):
             drawn = _draw_map(axes, field)
         figure.colorbar(
-            drawn, ax=list(panels[:-1]), label="|gradient| / largest", shrink=0.85, location="bottom", pad=0.12
+            drawn, ax=list(panels[:-1]), label="|gradient| / largest", shrink=0.85, location="bottom", pad=0.02
         )
         _draw_sections(panels[-1], self.fields)
         figure.suptitle(f"{self.subject}: effective receptive field of the output's centre")
@@ -147,7 +148,7 @@ def effective_receptive_field(
 
 
 def _measured(pairs: Any, theoretical: tuple[Pair, Pair], label: str, advance: Callable[[], object]) -> EffectiveField:
-    """Mean over pairs of a network and an image (H, W, C), each counted alike: gradients of fresh weights differ in size."""
+    """Mean over pairs of a network and an image (H, W, C), divided by their largest: weights differ in scale."""
     total: Any = 0.0
     for module, image in pairs:
         gradient = centre_gradient(module, image[None])
@@ -163,22 +164,21 @@ def _measured(pairs: Any, theoretical: tuple[Pair, Pair], label: str, advance: C
 
 
 def _side(subject: Subject) -> tuple[int, tuple[Pair, Pair]]:
-    """Of a square image that holds all of the field of the output's central pixel; and that field."""
-    size = max(receptive_field(subject).size)
-    side = subject.legal_size(size)
-    for _ in range(2):  # of an even number of output rows, the central one lies off the centre
-        field = receptive_field(subject, (side, side, subject.channels))
-        middle = [len(axis.first) // 2 for axis in (field.rows, field.columns)]
-        found = [
-            (int(axis.first[m]), int(axis.last[m])) for axis, m in zip((field.rows, field.columns), middle, strict=True)
-        ]
-        if all(
-            last - first + 1 >= min(axis.sizes)
-            for (first, last), axis in zip(found, (field.rows, field.columns), strict=True)
-        ):
-            break
-        side = subject.legal_size(size + 2 * (field.rows.stride or 1))
-    return side, (found[0], found[1])
+    """Of a square image around all of the field of the output's central pixel; and that field."""
+    found = receptive_field(subject)
+    # The central one of few output pixels may lie up to a stride off the image's centre.
+    wanted = max(found.size) + max(field.stride or 0 for field in (found.rows, found.columns))
+    try:
+        side = subject.legal_size(wanted)
+    except ValueError:  # of one size only
+        side = subject.legal_size(1)
+    field = receptive_field(subject, (side, side, subject.channels))
+    rows, columns = (_middle(axis.first, axis.last) for axis in (field.rows, field.columns))
+    return side, (rows, columns)
+
+
+def _middle(first: np.ndarray, last: np.ndarray) -> Pair:
+    return int(first[len(first) // 2]), int(last[len(last) // 2])
 
 
 def _shown(images: np.ndarray | None, side: int, channels: int, random: np.random.Generator) -> np.ndarray:
@@ -221,14 +221,15 @@ def _draw_sections(axes: Any, fields: Sequence[EffectiveField]) -> None:
     """Marginals along rows, each divided by its largest value, beside their Gaussians."""
     for number, field in enumerate(fields):
         profile, colour = field.map.sum(axis=1), f"C{number}"
-        rows, sigma = np.arange(len(profile)), field.gaussian[0]
+        rows, fit = np.arange(len(profile)), fitted(profile)
         axes.plot(rows, profile / profile.max(), color=colour, label=field.label or "sum over columns")
-        if not np.isnan(sigma):
-            bell = np.exp(-((rows - field.centre[0]) ** 2) / (2 * sigma**2))
-            axes.plot(rows, bell, "--", color=colour, lw=1, label=f"Gaussian, σ = {sigma:.1f}")
+        if not np.isnan(fit.sigma):
+            axes.plot(
+                rows, bell(rows, *fit) / profile.max(), "--", color=colour, lw=1, label=f"Gaussian, σ = {fit.sigma:.1f}"
+            )
     axes.set_title("sum over columns")
     axes.set_xlabel("row (pixels)")
     axes.set_ylabel("|gradient| / largest")
-    axes.set_ylim(0, 1.35)
+    axes.set_ylim(0, 1.6)
     axes.legend(fontsize=8, loc="upper right")
     axes.grid(alpha=0.3)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minifcn.audit.effective import EffectiveField, centre_gradient, loglog_slope, mean_field
+from minifcn.audit.effective import THRESHOLD, EffectiveField, centre_gradient, loglog_slope, mean_field
 from minifcn.audit.report import Report, Table
 from minifcn.autograd import no_grad
 from minifcn.nn import Conv2d, Module, ReLU, Sequential, init
@@ -84,7 +84,7 @@ class LuoLaw(Report):
             for found, depth in zip(self.deviations, self.depths, strict=True)
         )
         return (
-            f"Sizes in pixels: √(pixels above {1 - 0.9545:.4f} of the largest mean absolute gradient), {self.runs} runs.",
+            f"Sizes in pixels: √(pixels above {THRESHOLD:.4f} of the largest mean |gradient|), {self.runs} runs.",
             f"Uniform kernels: σ = √(n (k² − 1) / 12) holds to {off:.1e} pixels.",
         )
 
@@ -102,6 +102,8 @@ class LuoLaw(Report):
 
     def draw(self, figure: Any) -> None:
         """Sizes and shares over depth, on logarithmic axes."""
+        from matplotlib.ticker import FuncFormatter, LogLocator
+
         left, right = figure.subplots(1, 2)
         depths = np.array(self.depths, float)
         theoretical = np.array([self._theoretical(depth) for depth in self.depths])
@@ -116,6 +118,8 @@ class LuoLaw(Report):
         for axes, label in ((left, "effective size (pixels)"), (right, "effective / theoretical size")):
             axes.set_xticks(self.depths, map(str, self.depths))
             axes.minorticks_off()
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.set_xlabel("convolutions, n")
             axes.set_ylabel(label)
             axes.grid(alpha=0.3)

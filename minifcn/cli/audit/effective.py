@@ -35,7 +35,7 @@ def effective_receptive_field(
     out: Out = OUT,
     as_json: AsJson = False,
 ) -> None:
-    """How much the pixels around the centre really weigh (Luo et al. 2017): a Gaussian, smaller than the theory's square.
+    """How much the pixels around the centre really weigh (Luo et al. 2017): a Gaussian within the field.
 
     Of a run, before and after training. Without MODEL, the law: the size grows as the root of the number of layers.
     """
@@ -86,7 +86,7 @@ def _fresh(model: str, subject: Subject) -> Callable[[int], Any] | None:
 
 
 def _images(path: Path | None, model: str, subject: Subject) -> Any:
-    """The image in a file, or the images of a stack, as the network is given them: (N, H, W, C); None without a path."""
+    """The image in a file, or images of a stack, as the network is given them: (N, H, W, C); None without a path."""
     if path is None:
         return None
     from minifcn.cli.predict import as_images
