@@ -22,6 +22,16 @@ __all__ = [
     "Cost",
     "LayerCost",
     "LayerParameters",
+from minifcn.audit.effective import EffectiveField
+from minifcn.audit.effective_report import EffectiveReport, effective_receptive_field
+from minifcn.audit.field_report import ReceptiveFieldReport, receptive_field_report
+from minifcn.audit.layers import attributed
+from minifcn.audit.luo import LuoLaw, luo_law, uniform_deviation
+from minifcn.audit.sizes import sizes_in_words
+from minifcn.audit.support import Support, gradient_support
+    "EffectiveField",
+    "EffectiveReport",
+    "LuoLaw",
     "NetworkFacts",
     "Parameters",
     "ReceptiveField",
@@ -31,11 +41,19 @@ __all__ = [
     "Sizes",
     "Subject",
     "cost",
+    "ReceptiveFieldReport",
+    "Support",
+    "attributed",
+    "effective_receptive_field",
+    "gradient_support",
+    "luo_law",
     "network_facts",
     "parameters",
     "published_options",
     "receptive_field",
     "rehearse",
     "sizes",
+    "receptive_field_report",
     "sizes_in_words",
+    "uniform_deviation",
 ]

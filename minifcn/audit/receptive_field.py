@@ -13,24 +13,27 @@ Source of the usual recursion for plain chains: Araujo, Norris & Sim 2019, doi 1
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from minifcn.audit.graph import applications
-from minifcn.audit.rules import Step, follow
-from minifcn.audit.spans import NOTHING, Shift, Span
-from minifcn.autograd import Node, enable_grad
-from minifcn.kernels.shapes import Pair
+from minifcn.audit.graph import Application
+from minifcn.audit.recording import ImageShape, Recording, record, spans_along
+from minifcn.audit.spans import NOTHING, Span
+from minifcn.audit.subject import Subject
+from minifcn.autograd import Node
+from minifcn.kernels.shapes import Pair, Window
 from minifcn.models.network import Network
 from minifcn.nn import Module
-from minifcn.nn.modes import evaluating
-from minifcn.tensor import Tensor
 
 #: Where the search for a size ends at which some output pixel is free of the borders.
 _LARGEST = 2048
 #: Where it ends if all output pixels depend on the whole image, and nothing says that the output shifts with it.
 _HOPELESS = 512
+#: How many lengths a module that is no `Network` is tried at, from one that would do to the next legal one.
+_FURTHEST = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +64,9 @@ class AxisField:
             same &= self.last[rows:] >= self.first[rows:]
             inside[rows:] |= same
             inside[:-rows] |= same
+            lengths = self.last - self.first
+            for phase in range(rows):  # where dilation leaves gaps, a border cuts several rows alike
+                inside[phase::rows] &= lengths[phase::rows] == lengths[phase::rows].max(initial=0)
         return inside
 
     @property
@@ -96,6 +102,18 @@ class AxisField:
         return None if self.period is None else self.period[0]
 
     @property
+    def phases(self) -> tuple[Pair, ...]:
+        """(first, last) input row of the first output row of every phase, were there no border; () if not complete."""
+        if not self.complete or self.period is None:
+            return ()
+        (pixels, rows), inside = self.period, np.flatnonzero(self.inside)
+        found = {}
+        for row in inside.tolist():
+            moved = pixels * (row // rows)
+            found[row % rows] = int(self.first[row]) - moved, int(self.last[row]) - moved
+        return tuple(found[phase] for phase in range(rows))
+
+    @property
     def offset(self) -> int | None:
         """Input row at which the field of output row 0 begins, were there no border: negative where there is padding.
 
@@ -103,11 +121,7 @@ class AxisField:
         >>> receptive_field(nn.Conv2d(1, 1, 5, padding=2), size=16).rows.offset
         -2
         """
-        if not self.complete or self.period is None:
-            return None
-        pixels, rows = self.period
-        row = next(int(r) for r in np.flatnonzero(self.inside) if r % rows == 0)
-        return int(self.first[row]) - pixels * (row // rows)
+        return self.phases[0][0] if self.complete else None
 
     def __str__(self) -> str:
         if not self.complete:
@@ -117,10 +131,14 @@ class AxisField:
 
 @dataclass(frozen=True, eq=False)
 class ReceptiveField:
-    """The receptive fields of a network's output pixels: the product of ``rows`` and ``columns``."""
+    """The receptive fields of a network's output pixels: the product of ``rows`` and ``columns``.
+
+    ``images`` are the shapes (H, W, C) of the images on which the one and the other were found.
+    """
 
     rows: AxisField
     columns: AxisField
+    images: tuple[ImageShape, ImageShape]
 
     @property
     def size(self) -> Pair:
@@ -137,7 +155,7 @@ class ReceptiveField:
         return rows if rows == columns else f"rows: {rows}; columns: {columns}"
 
 
-def receptive_field(network: Module, size: int | Pair | tuple[int, int, int] | None = None) -> ReceptiveField:
+def receptive_field(network: Module | Subject, size: int | Pair | tuple[int, int, int] | None = None) -> ReceptiveField:
     """From which pixels of an image each output pixel of a network is computed.
 
     The network runs once for each size that is tried, in evaluation mode, on a blank image. Its weights do not matter,
@@ -146,11 +164,11 @@ def receptive_field(network: Module, size: int | Pair | tuple[int, int, int] | N
     Args:
         network: any module from images (1, H, W, C) to a map (1, P, Q, K); another output counts as one pixel.
         size: of the image: one number, (H, W) or (H, W, C); C is ``network.in_channels``, or 1, unless given. None
-            looks for a legal size of a `Network` at which there are output pixels of every phase that no border
-            changes, up to 2048; where there is none, the result is not `complete`.
+            looks for a legal size at which there are output pixels of every phase that no border changes, up to 2048;
+            where there is none, the result is not `complete`. A module that is no `Network` is asked by running it.
 
     Raises:
-        ValueError: the module needs a ``size``; or it computes its output by other means than operations on Tensors.
+        ValueError: no size is legal; or the module computes its output by other means than operations on Tensors.
         NotImplementedError: an operation has no rule in `minifcn.audit.rules`.
 
     >>> from minifcn.models import UNet
@@ -162,73 +180,96 @@ def receptive_field(network: Module, size: int | Pair | tuple[int, int, int] | N
     (188, 188, 188, 188, 204, 204)
     """
     if size is not None:
-        height, width, channels = _image_shape(network, size)
-        return ReceptiveField(*_traced(network, (height, width, channels), (0, 1)))
-    if not isinstance(network, Network):
-        raise ValueError(
-            f"receptive_field: {type(network).__name__} does not say which sizes it takes; give size=(height, width), "
-            "so large that some output pixels are free of the borders"
-        )
-    return _searched(network)
+        shape = _image_shape(network, size)
+        recording = record(network, shape)
+        rows, columns = (axis_field(recording, spans_along(recording, axis), axis) for axis in (0, 1))
+        return ReceptiveField(rows, columns, (shape, shape))
+    return _searched(Subject.of(network))
 
 
-def _searched(network: Network) -> ReceptiveField:
+def _searched(subject: Subject) -> ReceptiveField:
     """Along each axis, on strips that are as narrow as the network allows."""
-    width = _legal_size(network, 1)
-    if width is None:
-        raise ValueError(f"receptive_field: {type(network).__name__} takes no size up to {_LARGEST}")
-    rows = _long_enough(network, width, 0)
-    return ReceptiveField(rows, _long_enough(network, width, 1))
+    side = next((length for length in range(1, _LARGEST + 1) if subject.output_size(length, length)), None)
+    if side is None:
+        raise ValueError(f"receptive_field: {subject.name} takes no size up to {_LARGEST}{_complaint(subject)}")
+    rows, tall = _long_enough(subject, side, 0)
+    columns, wide = _long_enough(subject, side, 1)
+    return ReceptiveField(rows, columns, (tall, wide))
 
 
-def _long_enough(network: Network, width: int, axis: int) -> AxisField:
-    """Along one axis, at twice the length until that is enough, or hopeless, or the largest."""
-    length = width
+def _long_enough(subject: Subject, side: int, axis: int) -> tuple[AxisField, ImageShape]:
+    """Along one axis, at twice the length until that is enough, or hopeless, or the largest; with the image's shape."""
+    height, width = side, side
     while True:
-        sides = (length, width) if axis == 0 else (width, length)
-        (field,) = _traced(network, (*sides, network.in_channels), (axis,))
-        longer = _legal_size(network, 2 * length)
-        if field.complete or longer is None or (length >= _HOPELESS and field.whole):
-            return field
-        length = longer
+        recording = record(subject, (height, width, subject.channels))
+        spans = spans_along(recording, axis)
+        field = axis_field(recording, spans, axis)
+        # On less than that, the borders may cut all rows, and all alike, where dilation leaves gaps.
+        enough = _reach(recording, spans, axis) + 2 * (field.stride or 0)
+        if (field.complete and field.length >= enough) or (field.length >= _HOPELESS and field.whole):
+            return field, recording.shape
+        longer = _legal_size(subject, 2 * field.length, side, axis)
+        if longer is None:
+            return field, recording.shape
+        height, width = longer
 
 
-def _legal_size(network: Network, least: int) -> int | None:
-    return next((length for length in range(least, _LARGEST + 1) if network.output_length(length)), None)
+def _reach(recording: Recording, spans: Mapping[Node, Span], axis: int) -> int:
+    """Pixels that all windows together reach over, which no field exceeds; of a map that does not shift, none."""
+    reach = 0.0
+    for application in recording.graph:
+        window = getattr(application.operation, "window", None)
+        nodes = [node for node in (application.operation, *application.parents) if node is not None]
+        maps = [spans[node] for node in nodes if node in spans]
+        steps = [span.shift.pixels / span.shift.rows for span in maps if span.shift is not None]
+        if isinstance(window, Window) and steps:
+            reach += (window.kernel_size[axis] - 1) * window.dilation[axis] * min(steps)
+    return math.ceil(reach)
 
 
-def _image_shape(network: Module, size: int | Pair | tuple[int, int, int]) -> tuple[int, int, int]:
+def _legal_size(subject: Subject, least: int, side: int, axis: int) -> Pair | None:
+    """The shortest legal strip of at least that length; of networks that take squares alone, a square."""
+    # Whoever has to be asked by running is not asked for ever: a total stride of more than that has not been seen.
+    most = _LARGEST if isinstance(subject.module, Network) else min(_LARGEST, least + _FURTHEST)
+    for length in range(least, most + 1):
+        strip = (length, side) if axis == 0 else (side, length)
+        for size in (strip, (length, length)):
+            if subject.output_size(*size):
+                return size
+    return None
+
+
+def _complaint(subject: Subject) -> str:
+    """What the module says of an image that it does not take."""
+    if isinstance(subject.module, Network):
+        return ""
+    try:
+        record(subject, (_HOPELESS, _HOPELESS, subject.channels))
+    except (ValueError, RuntimeError, IndexError) as error:
+        return f" with {subject.channels} channel(s); of {_HOPELESS} x {_HOPELESS} pixels it says: {error}"
+    return ""
+
+
+def _image_shape(network: Module | Subject, size: int | Pair | tuple[int, int, int]) -> ImageShape:
     sides = (size, size) if isinstance(size, int) else tuple(size)
     if len(sides) == 2:
-        sides = (*sides, vars(network).get("in_channels", 1))
+        channels = network.channels if isinstance(network, Subject) else vars(network).get("in_channels", 1)
+        sides = (*sides, channels)
     if len(sides) != 3 or not all(isinstance(side, (int, np.integer)) and side > 0 for side in sides):
         raise ValueError(f"receptive_field: size must be an int, (H, W) or (H, W, C), all positive, got {size!r}")
     height, width, channels = sides
     return height, width, channels
 
 
-def _traced(network: Module, shape: tuple[int, int, int], axes: tuple[int, ...]) -> list[AxisField]:
-    """Record the network's operations on one blank image, and carry the spans along ``axes`` through them."""
-    dtype = next((parameter.dtype for parameter in network.parameters()), np.dtype(np.float32))
-    image = Tensor(np.zeros((1, *shape), dtype), requires_grad=True)
-    with evaluating(network), enable_grad(), np.errstate(all="ignore"):  # weights may hold anything
-        output = network(image)
-    if not isinstance(output, Tensor):
-        raise ValueError(f"receptive_field: the network must return one Tensor, not a {type(output).__name__}")
-    graph = applications(output)
-    fields = []
-    for axis in axes:
-        length = shape[axis]
-        rows = np.arange(length).reshape((1, length, 1, 1) if axis == 0 else (1, 1, length, 1))
-        spans: dict[Node, Span] = {image: Span(rows, rows, Shift(axis + 1, 1, 1))}
-        for application in graph:
-            incoming = [None if parent is None else spans.get(parent) for parent in application.parents]
-            if any(span is not None for span in incoming):  # the others depend on parameters alone
-                spans[application.operation] = follow(Step(application, graph), incoming)
-        if graph[-1].operation not in spans:
-            raise ValueError("receptive_field: the output does not depend on the image by any recorded operation")
-        fields.append(_axis_field(spans[graph[-1].operation], output.shape, axis, length))
-    return fields
+def axis_field(
+    recording: Recording, spans: Mapping[Node, Span], axis: int, application: Application | None = None
+) -> AxisField:
+    """The fields of the output of an operation (the last one, if None) that `spans_along` the axis have reached."""
+    chosen = recording.graph[-1] if application is None else application
+    span, shape = spans[chosen.operation], chosen.output
+    if application is not None and span.first.shape[0] > 1:  # one of the fragments into which an image was cut
+        span = span.mapped(lambda array: array[:1], span.shift)
+    return _axis_field(span, shape, axis, recording.shape[axis])
 
 
 def _axis_field(span: Span, shape: tuple[int, ...], axis: int, length: int) -> AxisField:

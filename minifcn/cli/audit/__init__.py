@@ -8,6 +8,8 @@ from minifcn.cli.audit.memory import memory
 from minifcn.cli.audit.cost import cost
 from minifcn.cli.audit.parameters import params
 from minifcn.cli.audit.sizes import sizes
+from minifcn.cli.audit.effective import effective_receptive_field
+from minifcn.cli.audit.receptive_field import receptive_field
 
 audit = typer.Typer(
     help="Ask a network what it sees, costs and needs; the answers are computed from its operations.",
@@ -18,3 +20,5 @@ audit.command("memory")(memory)
 audit.command()(params)
 audit.command()(sizes)
 audit.command()(cost)
+audit.command("receptive-field")(receptive_field)
+audit.command("effective-receptive-field")(effective_receptive_field)
