@@ -6,7 +6,12 @@
 """
 
 from minifcn.audit.cost import Cost, LayerCost, cost
+from minifcn.audit.effective import EffectiveField
+from minifcn.audit.effective_report import EffectiveReport, effective_receptive_field
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
+from minifcn.audit.field_report import ReceptiveFieldReport, receptive_field_report
+from minifcn.audit.layers import attributed
+from minifcn.audit.luo import LuoLaw, luo_law, uniform_deviation
 from minifcn.audit.memory import MemoryReport, memory
 from minifcn.audit.parameters import LayerParameters, Parameters, parameters
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
@@ -15,45 +20,39 @@ from minifcn.audit.report import Report
 from minifcn.audit.size_words import sizes_in_words
 from minifcn.audit.sizes import Sizes, sizes
 from minifcn.audit.subject import Subject
+from minifcn.audit.support import Support, gradient_support
 
 __all__ = [
     "AxisField",
-    "MemoryReport",
     "Cost",
-    "LayerCost",
-    "LayerParameters",
-from minifcn.audit.effective import EffectiveField
-from minifcn.audit.effective_report import EffectiveReport, effective_receptive_field
-from minifcn.audit.field_report import ReceptiveFieldReport, receptive_field_report
-from minifcn.audit.layers import attributed
-from minifcn.audit.luo import LuoLaw, luo_law, uniform_deviation
-from minifcn.audit.sizes import sizes_in_words
-from minifcn.audit.support import Support, gradient_support
     "EffectiveField",
     "EffectiveReport",
+    "LayerCost",
+    "LayerParameters",
     "LuoLaw",
+    "MemoryReport",
     "NetworkFacts",
     "Parameters",
     "ReceptiveField",
+    "ReceptiveFieldReport",
     "Rehearsal",
-    "memory",
     "Report",
     "Sizes",
     "Subject",
-    "cost",
-    "ReceptiveFieldReport",
     "Support",
     "attributed",
+    "cost",
     "effective_receptive_field",
     "gradient_support",
     "luo_law",
+    "memory",
     "network_facts",
     "parameters",
     "published_options",
     "receptive_field",
+    "receptive_field_report",
     "rehearse",
     "sizes",
-    "receptive_field_report",
     "sizes_in_words",
     "uniform_deviation",
 ]
