@@ -5,14 +5,19 @@
 3 pixels, stride 1
 """
 
+from minifcn.audit.doctor import Diagnosis, Finding, doctor, doctor_source
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
 from minifcn.audit.sizes import sizes_in_words
 
 __all__ = [
     "AxisField",
+    "Diagnosis",
+    "Finding",
     "NetworkFacts",
     "ReceptiveField",
+    "doctor",
+    "doctor_source",
     "network_facts",
     "published_options",
     "receptive_field",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from minifcn.cli.audit.doctor import doctor
+
 audit = typer.Typer(
     help="Ask a network what it sees, costs and needs; the answers are computed from its operations.",
     no_args_is_help=True,
 )
+audit.command()(doctor)
