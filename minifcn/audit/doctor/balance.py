@@ -7,17 +7,21 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.audit.doctor.finding import Finding, counted, listed
+from minifcn.audit.doctor.finding import Finding, counted, listed, verb
 from minifcn.audit.doctor.survey import Examined, Part
+from minifcn.data.frequency import median_frequency_weights
 
 _CHECK = "class balance"
-_RARE = 0.01
-_RATIO = 10
+_WEIGHT, _GREAT_WEIGHT = 10, 25  # of median frequency balancing, from which on a class is called rare, or very rare
 _DOMINANT = 0.95
 
 
-def judge_balance(parts: Sequence[Part]) -> Iterator[Finding]:
-    """Shares of the classes of the training images, and classes that these or the others lack."""
+def judge_balance(parts: Sequence[Part], balance: str = "none", crop: int | None = None) -> Iterator[Finding]:
+    """Shares of the classes of the training images, and classes that these or the others lack.
+
+    How rare a class is, is said by the weight that median frequency balancing would give it: its pixels count among
+    those of the images that hold it, so ten digits are not rare because every image shows one.
+    """
     if not parts:
         return
     train = parts[0]
@@ -26,7 +30,7 @@ def judge_balance(parts: Sequence[Part]) -> Iterator[Finding]:
         yield Finding("skipped", _CHECK, reason)
         return
     shares = train.totals / train.totals.sum()
-    said = [*_missing(parts), *_seldom(train), *_shares(train, shares)]
+    said = [*_missing(parts), *_seldom(train), *_shares(train, shares, balance, crop)]
     yield from said or [Finding("fine", _CHECK, _in_words(train.dataset.classes, shares), numbers=_numbers(parts))]
 
 
@@ -65,7 +69,7 @@ def _seldom(train: Part) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _shares(train: Part, shares: NDArray) -> Iterator[Finding]:
+def _shares(train: Part, shares: NDArray, balance: str, crop: int | None) -> Iterator[Finding]:
     names, present = train.dataset.classes, shares[shares > 0]
     if len(present) < 2:
         yield Finding(
@@ -74,25 +78,28 @@ def _shares(train: Part, shares: NDArray) -> Iterator[Finding]:
             numbers=_numbers([train]),
         )  # fmt: skip
         return
-    ratio = float(present.max() / present.min())
-    rarest = names[int(np.where(shares > 0, shares, 2).argmin())]
-    if ratio >= _RATIO:
-        dominant = f"; judge by Dice or IoU: {shares.max():.1%} of the pixels are right if all say so" \
-            if shares.max() > _DOMINANT else ""  # fmt: skip
+    weights = median_frequency_weights(np.array([_pixels(image) for image in train.labelled]))
+    if weights.max() >= _WEIGHT:
+        rarest = int(weights.argmax())
+        dominant = f"; judge by Dice or IoU, for {shares.max():.1%} of the pixels are right if all say the commonest"
         yield Finding(
-            "warning" if present.min() < _RARE else "note", _CHECK,
-            f"{rarest!r} is rare: {present.min():.2%} of the pixels, 1 to {ratio:,.0f} of the commonest",
-            _in_words(names, shares), "with equal weights a network does well by never naming it",
-            _weighing(train, shares) + dominant, numbers=_numbers([train]),
-        )  # fmt: skip
+            "note" if balance != "none" or weights.max() < _GREAT_WEIGHT else "warning",
+            _CHECK,
+            f"{names[rarest]!r} is rare: {shares[rarest]:.2%} of the pixels",
+            _in_words(names, shares),
+            "with equal weights a network does well by never naming it",
+            _weighing(train, rarest, balance, crop) + (dominant if shares.max() > _DOMINANT else ""),
+            numbers=_numbers([train]) | {"median_frequency_weights": dict(zip(names, weights.tolist(), strict=True))},
+        )
 
 
-def _weighing(train: Part, shares: NDArray) -> str:
-    rarest = int(np.where(shares > 0, shares, 2).argmin())
-    holding = [image for image in train.labelled if image.counts is not None and image.counts[rarest]]
-    if 2 * len(holding) < len(train.labelled):
+def _weighing(train: Part, rarest: int, balance: str, crop: int | None) -> str:
+    if balance != "none":
+        return f"--balance {balance} sees to it"
+    holding = [image for image in train.labelled if _pixels(image)[rarest]]
+    if 2 * len(holding) < len(train.labelled) and crop:
         return "--balance crops: it is in few images, so crops that show it must be drawn on purpose"
-    return f"--balance {'inverse' if len(shares) == 2 else 'median'} weighs classes by their rarity"
+    return f"--balance {'inverse' if train.dataset.num_classes == 2 else 'median'} weighs classes by their rarity"
 
 
 def judge_empty(parts: Sequence[Part]) -> Iterator[Finding]:
@@ -125,7 +132,8 @@ def _empty_or_full(labelled: list[Examined]) -> Iterator[Finding]:
     # If all are empty, the balance says that there is nothing to learn.
     if empty and len(empty) < len(labelled):
         yield Finding(
-            "warning", "empty masks", f"{counted(len(empty), 'mask', len(labelled))} {'is' if len(labelled) == 1 else 'are'} empty", _named(empty),
+            "warning", "empty masks",
+            f"{counted(len(empty), 'mask', len(labelled))} {verb(len(empty), 'is', 'are')} empty", _named(empty),
             "if these images do show something, the network learns not to see it; and overlap losses need to be told "
             'what an empty mask costs (the lecture\'s Dice is 1 on a correct empty answer)',
             'look at them; if they are right, keep cross_entropy, or say --loss "dice(empty=perfect)"; '
@@ -134,7 +142,9 @@ def _empty_or_full(labelled: list[Examined]) -> Iterator[Finding]:
         )  # fmt: skip
     if full and len(full) < len(labelled):
         yield Finding(
-            "warning", "empty masks", f"{counted(len(full), 'mask', len(labelled))} {'is' if len(labelled) == 1 else 'are'} full: not one pixel of background", _named(full),
+            "warning", "empty masks",
+            f"{counted(len(full), 'mask', len(labelled))} {verb(len(full), 'is', 'are')} full, without background",
+            _named(full),
             "either the objects fill the image, or the mask was not drawn, or is an empty one inverted", "look at them",
             tuple(image.place for image in full), {"full_masks": len(full)},
         )  # fmt: skip
@@ -164,7 +174,9 @@ def _count_of(number: int) -> str:
 
 
 def _in_words(names: tuple[str, ...], shares: NDArray) -> str:
-    return listed([f"{name} {share:.1%}" for name, share in zip(names, shares.tolist(), strict=True)], 12)
+    """The commonest first; what does not occur is told elsewhere."""
+    order = [int(number) for number in np.argsort(-shares, kind="stable") if shares[number]]
+    return listed([f"{names[number]} {shares[number]:.{1 if shares[number] >= 0.01 else 2}%}" for number in order], 12)
 
 
 def _numbers(parts: Sequence[Part]) -> dict:

@@ -34,6 +34,7 @@ def doctor(
     model: Module | Subject | None = None,
     *,
     crop: int | None = None,
+    balance: str = "none",
     limit: int | None = LIMIT,
     progress: Progress | None = None,
     found: Sequence[Finding] = (),
@@ -48,6 +49,7 @@ def doctor(
         test: those that are scored at the end.
         model: the network that is to be trained; sizes, channels and objects are held against it.
         crop: side of the square windows that training cuts, in pixels; None: whole images.
+        balance: how training will weigh the classes, as `TrainConfig.balance`.
         limit: how many images of each part to look at, evenly spread; None is all of them.
         progress: called with (images done, images in all).
         found: what was found before, such as by `doctor_source`; its checks of labels are not repeated.
@@ -61,11 +63,11 @@ def doctor(
     >>> masks = np.zeros((4, 16, 16), int)
     >>> masks[:, 4:9, 4:9] = 255
     >>> report = doctor(ArrayDataset(images, masks, ("background", "cell")))
-    >>> print(report.of("wrong")[0])
+    >>> print(report.of("wrong")[0])  # doctest: +ELLIPSIS
     wrong: the labels of 4 images are refused
-      seen: train image 0 has label 255; classes are 0 = background, 1 = cell
-      why: training stops at the first
-      do: masks of 0 and 255 are mapped to 0 and 1 by map_binary_masks, or ArrayDataset(..., binary_masks=True)
+      seen: train image 0 has label 255; classes are 0 = background, 1 = cell; masks of 0 and 255 are mapped to ...
+      why: training stops at the first of them
+      do: mend these labels, or move the images away
     """
     given = {"train": train, "validation": validation, "test": test}
     datasets = {name: dataset for name, dataset in given.items() if dataset is not None}
@@ -77,7 +79,7 @@ def doctor(
         findings += _label_files(datasets, limit)
     filled = [part for part in parts if part.images]
     findings += [
-        *judge_refusals(filled), *judge_balance(filled), *judge_empty(filled), *judge_polarity(filled),
+        *judge_refusals(filled), *judge_balance(filled, balance, crop), *judge_empty(filled), *judge_polarity(filled),
         *judge_sizes(filled, network, crop), *judge_pixels(filled), *judge_objects(filled, network),
         *judge_duplicates(filled),
     ]  # fmt: skip
@@ -90,6 +92,7 @@ def doctor_source(
     model: Module | Subject | Callable[[Dataset], Module | Subject] | None = None,
     *,
     crop: int | None = None,
+    balance: str = "none",
     limit: int | None = LIMIT,
     progress: Progress | None = None,
     **options: Any,
@@ -102,8 +105,9 @@ def doctor_source(
     Args:
         name: a key of `minifcn.data.SOURCES`.
         root: folder of the files.
-        model: as for `doctor`, or what makes it for the training images; as there are also ``crop``, ``limit`` and ``progress``.
+        model: as for `doctor`, or what makes it for the training images; see `doctor` for this and the next four.
         crop: see there.
+        balance: see there.
         limit: see there.
         progress: see there.
         options: what the data set takes, such as ``classes`` of a folder.
@@ -118,7 +122,7 @@ def doctor_source(
     train, others = datasets["train"], {part: datasets.get(part) for part in ("validation", "test")}
     if model is not None and not isinstance(model, (Module, Subject)):
         model = model(train)
-    return doctor(train, **others, model=model, crop=crop, limit=limit, progress=progress, found=found)
+    return doctor(train, **others, model=model, crop=crop, balance=balance, limit=limit, progress=progress, found=found)
 
 
 def _label_files(datasets: dict[str, Dataset], limit: int | None) -> list[Finding]:

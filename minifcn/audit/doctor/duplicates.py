@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -57,16 +58,25 @@ def find_twins(images: Sequence[Examined]) -> list[Twin]:
     if not images:
         return []
     thumbnails = np.stack([image.thumbnail for image in images if image.thumbnail is not None])
+    alike = {(first, second): correlation for first, second, correlation in find_alike(thumbnails)}
+    alike |= dict.fromkeys(_equal([image.digest[1] for image in images]), 1.0)
     twins = []
-    for first, second, correlation in find_alike(thumbnails):
+    for (first, second), correlation in sorted(alike.items()):
         one, other = images[first], images[second]
         relation: Relation = "alike"
-        if one.digest[0] == other.digest[0]:
-            relation = "same"
-        elif one.digest[1] == other.digest[1]:
-            relation = "turned"
+        if one.digest[1] == other.digest[1]:
+            relation = "same" if one.digest[0] == other.digest[0] else "turned"
         twins.append(Twin(one, other, relation, correlation))
     return twins
+
+
+def _equal(digests: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Positions of every two that are the same."""
+    places: dict[bytes, list[int]] = {}
+    for place, digest in enumerate(digests):
+        places.setdefault(digest, []).append(place)
+    for same in places.values():
+        yield from itertools.combinations(same, 2)
 
 
 def _related(twins: Sequence[Twin], relation: Relation) -> list[Twin]:

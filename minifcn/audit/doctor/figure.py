@@ -19,19 +19,23 @@ _LINE, _OTHER_LINE = "#D55E00", "#CC79A7"
 _EXAMPLES = 5
 _SIDE = 256  # of an example, in pixels
 _MOST_BARS = 12
+_TITLE = 20  # characters of a file's name
 
 
 def draw(
     figure: Any, parts: Sequence[Part], findings: Sequence[Finding], network: Asked | None, crop: int | None
 ) -> None:
-    """Three plots above, examples below."""
-    above, below = figure.subfigures(2, 1, height_ratios=(1.7, 1))
+    """Three plots above; examples below, if there are any."""
+    panels = _panels(parts, findings)
+    above = figure
+    if panels:
+        above, below = figure.subfigures(2, 1, height_ratios=(1.9, 1))
+        _draw_examples(below, panels)
     left, right = above.subfigures(1, 2)
     _draw_classes(left.subplots(), parts)
     sizes, objects = right.subplots(2, 1)
     _draw_sizes(sizes, parts, crop)
     _draw_objects(objects, parts, network)
-    _draw_examples(below, parts, findings)
 
 
 def _draw_classes(axes: Any, parts: Sequence[Part]) -> None:
@@ -49,9 +53,11 @@ def _draw_classes(axes: Any, parts: Sequence[Part]) -> None:
         smallest = min([smallest, *shares[shares > 0].tolist()])
         axes.barh(np.arange(len(order)) + number * height, shares, height, label=part.name, color=_COLOURS[number % 3])
     axes.set_xscale("log")
-    axes.set_xlim(10 ** np.floor(np.log10(smallest) - 0.01), 1.3)
+    axes.set_xlim(10 ** np.floor(np.log10(smallest / 2)), 1.3)
+    axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
+    axes.xaxis.set_minor_formatter("")
     axes.set_yticks(np.arange(len(order)) + height * (len(shown) - 1) / 2, [names[i][:18] for i in order])
-    axes.set_ylim(len(order) - 0.2 + height, -0.6)
+    axes.set_ylim(len(order) + 0.2, -0.6)
     more = f"; {len(names) - len(order)} more classes" if len(names) > len(order) else ""
     axes.set_xlabel(f"share of pixels, logarithmic{more}")
     axes.grid(axis="x", alpha=0.3)
@@ -67,12 +73,11 @@ def _draw_sizes(axes: Any, parts: Sequence[Part], crop: int | None) -> None:
             marker = "o+x"[number % 3]
             axes.scatter(widths, heights, 36 + 36 * number, _COLOURS[number % 3], marker, label=part.name, alpha=0.7)
     if crop:
-        # What lies in the shaded corner is smaller than the crop.
         axes.axvline(crop, color=_LINE, linestyle="--", label=f"crop of {crop}")
         axes.axhline(crop, color=_LINE, linestyle="--")
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
-    axes.margins(0.15)
+    shapes = [image.shape for part in parts for image in part.images if image.shape is not None]
+    axes.set_xlim(0, 1.15 * max([1, crop or 0, *(shape[1] for shape in shapes)]))
+    axes.set_ylim(0, 1.15 * max([1, crop or 0, *(shape[0] for shape in shapes)]))
     axes.set_xlabel("width, pixels")
     axes.set_ylabel("height, pixels")
     axes.grid(alpha=0.3)
@@ -95,34 +100,42 @@ def _draw_objects(axes: Any, parts: Sequence[Part], network: Asked | None) -> No
         if value:
             axes.axvline(value, color=colour, linestyle="--", label=f"{name} {value}")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda pixels, _: f"{pixels:g}")
     axes.set_xlabel("pixels, logarithmic")
-    axes.set_ylabel("objects")
-    axes.legend(fontsize="small")
+    axes.set_ylabel("number")
+    axes.set_ylim(top=1.45 * axes.get_ylim()[1])  # room for the legend
+    axes.legend(fontsize="small", ncols=2, loc="upper center")
 
 
-def _draw_examples(figure: Any, parts: Sequence[Part], findings: Sequence[Finding]) -> None:
-    """Of each finding that names images the first, then of each the second, and so on."""
+def _panels(parts: Sequence[Part], findings: Sequence[Finding]) -> list[tuple[str, Any, Any]]:
+    """Title, image and label: of each finding that names images the first, then of each the second, and so on."""
     named = [f for f in findings if f.images and f.severity in ("wrong", "warning", "note")]
     turns = max((len(f.images) for f in named), default=0)
     queue = [(f, f.images[turn]) for turn in range(turns) for f in named if turn < len(f.images)]
-    panels: list[tuple[str, Any, Any]] = []
-    seen: set[Place] = set()
+    panels: dict[Place, tuple[str, Any, Any]] = {}
     for finding, place in queue:
-        if len(panels) < _EXAMPLES and place not in seen and (found := _read(parts, place)):
-            panels.append((f"{finding.check}\n{place.part} {place.name[:20]}", *found))
-            seen.add(place)
-    if not panels:
-        _say(figure.subplots(), "no single image stands out")
-        return
+        if len(panels) == _EXAMPLES:
+            break
+        if place not in panels and (found := _read(parts, place)):
+            panels[place] = f"{finding.check}\n{place.part}\n{_short(place.name)}", *found
+    return list(panels.values())
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _TITLE else f"{name[: _TITLE // 2]}...{name[-_TITLE // 2 + 3 :]}"
+
+
+def _draw_examples(figure: Any, panels: Sequence[tuple[str, Any, Any]]) -> None:
     grid = figure.subplots(1, _EXAMPLES)
     for axes in grid:
         axes.set_axis_off()
     for axes, (title, image, label) in zip(grid, panels, strict=False):
         axes.set_title(title, fontsize="small")
-        axes.imshow(image if image.shape[2] == 3 else image[:, :, 0], cmap=None if image.shape[2] == 3 else "gray")
-        if label is not None and label.ndim == 2 and label.min() < label.max():
+        colour = image.shape[2] == 3
+        axes.imshow(image if colour else image[:, :, 0], cmap=None if colour else "gray")
+        if label is not None and label.min() < label.max():
             axes.contour(label, levels=np.unique(label)[1:] - 0.5, colors=_LINE, linewidths=1)
-    figure.suptitle("images to look at, classes outlined", fontsize="medium")
+    figure.suptitle("images to look at, their classes outlined", fontsize="medium")
 
 
 def _read(parts: Sequence[Part], place: Place) -> tuple[Any, Any] | None:
@@ -130,7 +143,7 @@ def _read(parts: Sequence[Part], place: Place) -> tuple[Any, Any] | None:
     try:
         if part is None:
             return None
-        image, label = part.dataset[place.index]
+        image, label = part.dataset[place.number]
     except (ValueError, OSError):
         return None
     step = max(1, max(image.shape[:2]) // _SIDE)

@@ -13,10 +13,10 @@ _NAMED = 3  # images that a sentence names
 
 
 class Place(NamedTuple):
-    """An image of a part of the data: "train", "validation" or "test", its index there, and the name of its file."""
+    """An image of a part of the data: "train", "validation" or "test", its index in it, and the name of its file."""
 
     part: str
-    index: int
+    number: int
     name: str
 
     def __str__(self) -> str:
@@ -54,6 +54,15 @@ class Finding:
             if text:
                 lines.append(f"  {label}: {text}")
         return "\n".join(lines)
+
+
+def verb(number: int, one: str, several: str) -> str:
+    """The form of a verb for so many.
+
+    >>> verb(1, "is", "are")
+    'is'
+    """
+    return one if number == 1 else several
 
 
 def listed(items: Sequence[object], most: int = _NAMED) -> str:

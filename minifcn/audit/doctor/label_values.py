@@ -1,15 +1,17 @@
 """Label values: is what the mask files hold what classes are?
 
-Without a classes file, the files must hold 0, 1, ..., K-1, or 0 and one other value. Each way to miss this has a sign of
-its own, and its own mend.
+Without a classes file, the files must hold 0, 1, ..., K-1, or 0 and one other value. Each way to miss this has a sign
+of its own, and its own mend.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
-from minifcn.audit.doctor.finding import Finding, Severity, counted, listed
+from minifcn.audit.doctor.finding import Finding, Severity, counted, listed, verb
 from minifcn.audit.doctor.mask_files import MaskFile
 from minifcn.data.masks import IGNORE_INDEX
 from minifcn.data.sets.label_table import Colour, LabelTable
@@ -23,8 +25,10 @@ _USE = "give it with --classes"
 
 
 def judge_masks(files: Sequence[MaskFile], table: LabelTable | None) -> Iterator[Finding]:
-    """What is wrong with the masks' values, given what the user says that they mean."""
-    yield from _unreadable([file for file in files if file.error])
+    """What is wrong with the masks' values, given what the user says that they mean.
+
+    Files that cannot be read are told of where the images are looked at.
+    """
     yield from _lossy([file for file in files if file.lossy])
     yield from _coloured([file for file in files if file.colours], table)
     grey = [file for file in files if file.values]
@@ -42,12 +46,20 @@ def total(files: Sequence[MaskFile]) -> Counter[int]:
     return sum((Counter(file.values) for file in files), Counter())
 
 
-def guess_table(files: Sequence[MaskFile]) -> LabelTable:
-    """What masks that the loader refuses most probably mean, so that everything else can be looked at nevertheless."""
+def guess_table(files: Sequence[MaskFile], given: LabelTable | None = None) -> LabelTable:
+    """What masks that the loader refuses most probably mean, so that everything else can be looked at nevertheless.
+
+    What a ``given`` table says holds; what it lacks does not count.
+    """
     values, colours = total(files), sum((Counter(file.colours) for file in files), Counter[Colour]())
+    if given is not None:
+        lacking = dict.fromkeys(values, IGNORE_INDEX) if given.values else {}
+        strange = dict.fromkeys(colours, IGNORE_INDEX) if given.colours else {}
+        return replace(given, values={**lacking, **given.values}, colours={**strange, **given.colours})
     binary = ("background", "foreground")
-    if any(file.soft for file in files) or any(file.lossy for file in files) or _codes(files):
-        middle = 0 if _codes(files) else (min(values) + max(values)) / 2
+    drawn = any(file.soft or file.lossy for file in files)
+    if drawn or _codes(files) or _numbered(files):
+        middle = (min(values, default=0) + max(values, default=0)) / 2 if drawn else 0
         table = {value: int(value > middle) for value in values}
         return LabelTable(binary, table, {colour: int(sum(colour) > 3 * middle) for colour in colours})
     void = _void(list(values))
@@ -59,24 +71,15 @@ def guess_table(files: Sequence[MaskFile]) -> LabelTable:
     return LabelTable(names, numbers, {colour: number for number, colour in enumerate(shown)})
 
 
-def _unreadable(files: list[MaskFile]) -> Iterator[Finding]:
-    if files:
-        yield Finding(
-            "wrong", _CHECK, f"{counted(len(files), 'mask')} cannot be read", listed([file.error for file in files], 2),
-            "training stops when it comes to such a file", "save these again as .png, .tif or .npy of integers",
-            numbers={"unreadable": [str(file.path) for file in files]},
-        )  # fmt: skip
-
-
 def _lossy(files: list[MaskFile]) -> Iterator[Finding]:
     if files:
         distinct = max(len(file.values or file.colours) for file in files)
         yield Finding(
-            "wrong", _CHECK, f"{counted(len(files), 'mask')} {'is' if len(files) == 1 else 'are'} JPEG",
+            "wrong", _CHECK, f"{counted(len(files), 'mask')} {verb(len(files), 'is', 'are')} JPEG",
             f"{_names(files)}; up to {distinct} values in one file",
             "JPEG changes values near edges, so the numbers there are no classes",
-            "export the masks again as .png; if that cannot be done and there are two classes, threshold them at half of "
-            "the largest value and save that as .png",
+            "export the masks again as .png; if that cannot be done and there are two classes, threshold them at half "
+            "of the largest value and save that as .png",
             numbers={"jpeg": [str(file.path) for file in files]},
         )  # fmt: skip
 
@@ -111,7 +114,7 @@ def _soft(files: list[MaskFile]) -> Iterator[Finding]:
     if files:
         values = total(files)
         yield Finding(
-            "wrong", _CHECK, f"{counted(len(files), 'mask')} {'has' if len(files) == 1 else 'have'} soft edges",
+            "wrong", _CHECK, f"{counted(len(files), 'mask')} {verb(len(files), 'has', 'have')} soft edges",
             f"{_names(files)}: {len(values)} values, {_shares(values)}, the others from pixel to pixel along the edges",
             "a value between two classes is no class: masks were antialiased, resized with interpolation, or once JPEG",
             "export them again without antialiasing, resize with nearest neighbour; or threshold them at half of the "
@@ -120,75 +123,93 @@ def _soft(files: list[MaskFile]) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+class _Verdict(NamedTuple):
+    severity: Severity
+    title: str
+    why: str = ""
+    action: str = ""
+    evidence: str = ""
+
+
 def _judge_values(files: list[MaskFile], values: Counter[int], table: LabelTable | None) -> Finding:
     """One finding on the values of grey masks."""
-    numbers = {"values": {str(value): pixels for value, pixels in sorted(values.items())}}
-
-    def found(severity: Severity, title: str, evidence: str = "", why: str = "", action: str = "") -> Finding:
-        return Finding(severity, _CHECK, title, evidence or _shares(values), why, action, numbers=numbers)
-
-    if table is not None:
-        strange = Counter({value: pixels for value, pixels in values.items() if value not in table.values})
-        return _lacking(found, files, values, strange, table) if strange else found("fine", _known(values, table))
-    ordered, codes = sorted(values), _codes(files)
-    if codes:
-        named = " and ".join(f"0 and {code} in {_with(files, code)}" for code in sorted(codes))
-        return found(
-            "wrong", "the same thing has different values in different masks", f"of {len(files)} masks {named}", _BLACK,
-            "write a classes file in which one name has both values (`background 0`, "
-            + ", ".join(f"`foreground {code}`" for code in sorted(codes)) + f") and {_USE}; or save all masks alike",
-        )  # fmt: skip
-    if _numbered(files):
-        return found(
-            "wrong", "the masks look like numbered objects, not classes",
-            f"up to {ordered[-1]} values, another number of them in every mask, each one connected region",
-            "object 3 of one image has nothing in common with object 3 of another: as classes they cannot be learnt",
-            "save masks of 1 where there is any object and 0 elsewhere; dsb2018 reads maps of numbered objects itself",
-        )  # fmt: skip
-    return _judge_numbers(found, ordered, values)
-
-
-def _judge_numbers(found, ordered: list[int], values: Counter[int]) -> Finding:  # type: ignore[no-untyped-def]
-    """Of masks that hold one number a class: are they 0, 1, ..., K-1, as nobody has said otherwise?"""
-    if ordered == [0]:
-        return found("wrong", "all masks hold nothing but 0", action="check that these are the right masks", why=_BLACK)
-    if len(ordered) <= _MOST_CLASSES and (ordered == list(range(len(ordered))) or _is_binary(ordered)):
-        mapped = f": 0 becomes 0, {ordered[1]} becomes 1" if ordered[-1] != len(ordered) - 1 else ""
-        return found("fine", f"masks hold {listed(ordered, 8)}{mapped}")
-    void = _void(ordered)
-    if void is not None:
-        return found(
-            "wrong",
-            f"masks hold {void}, which seems to mark what does not count",
-            why=f"{void} would be one class more, or stop the training",
-            action=f"write a classes file with a line `NAME VALUE` for each of {listed(ordered[:-1], 12)} and "
-            f"`void {void}`, and {_USE}",
-        )
-    if ordered[0] == 1 and ordered == list(range(1, len(ordered) + 1)):
-        return found(
-            "wrong", f"masks count from 1: they hold 1 to {ordered[-1]}, and no 0", why="class numbers begin at 0",
-            action=f"write a classes file with a line `NAME VALUE` for each and {_USE}",
-        )  # fmt: skip
-    return found(
-        "wrong", f"masks hold {len(ordered)} values with gaps between them: {listed(ordered, 6)}",
-        why="which of them are classes, and which are not, nobody says",
-        action=f"write a classes file with a line `NAME VALUE` for each class (`void VALUE` for what does not count), "
-        f"also for classes that these masks lack, and {_USE}",
+    verdict = _unnamed(files, values) if table is None else _named(files, values, table)
+    return Finding(
+        verdict.severity, _CHECK, verdict.title, verdict.evidence or _shares(values), verdict.why, verdict.action,
+        numbers={"values": {str(value): pixels for value, pixels in sorted(values.items())}},
     )  # fmt: skip
 
 
-def _lacking(found, files, values, strange, table):  # type: ignore[no-untyped-def]
-    places = sum(any(value in strange for value in file.values) for file in files)
-    shares = _shares(strange, sum(values.values()))
+def _unnamed(files: list[MaskFile], values: Counter[int]) -> _Verdict:
+    """Of masks whose values nobody has named."""
+    codes = sorted(_codes(files))
+    if codes:
+        lines = ", ".join(f"`foreground {code}`" for code in codes)
+        return _Verdict(
+            "wrong", "the same thing has different values in different masks", _BLACK,
+            f"write a classes file in which one name has all these values (`background 0`, {lines}) and {_USE}; or save "
+            "all masks alike",
+            f"of {len(files)} masks " + " and ".join(f"0 and {code} in {_with(files, code)}" for code in codes),
+        )  # fmt: skip
+    if _numbered(files):
+        return _Verdict(
+            "wrong", "the masks look like numbered objects, not classes",
+            "object 3 of one image has nothing in common with object 3 of another: as classes they cannot be learnt",
+            "save masks of 1 where there is any object and 0 elsewhere; dsb2018 reads maps of numbered objects itself",
+            f"up to {max(values)} values, another number of them in every mask, each one connected region",
+        )  # fmt: skip
+    return _judge_numbers(sorted(values))
+
+
+def _judge_numbers(ordered: list[int]) -> _Verdict:
+    """Of masks that hold one number a class: are they 0, 1, ..., K-1, as nobody has said otherwise?"""
+    count = len(ordered)
+    if ordered == list(range(count)) and count <= _MOST_CLASSES:
+        return _Verdict("fine", f"masks hold {listed(ordered, 8)}")
+    if count == 2 and ordered[0] == 0:
+        return _Verdict("fine", f"masks hold 0 and {ordered[1]}: mapped to 0 and 1")
+    void = _void(ordered)
+    if void is not None:
+        return _Verdict(
+            "wrong", f"masks hold {void}, which seems to mark what does not count",
+            f"{void} would be one class more, or stop the training",
+            f"write a classes file with a line `NAME VALUE` for each of {listed(ordered[:-1], 12)} and `void {void}`, "
+            f"and {_USE}",
+        )  # fmt: skip
+    if ordered == list(range(1, count + 1)):
+        return _Verdict(
+            "wrong", f"masks count from 1: they hold {listed(ordered, 8)}, and no 0", "class numbers begin at 0",
+            f"write a classes file with a line `NAME VALUE` for each and {_USE}",
+        )  # fmt: skip
+    if ordered == list(range(count)):
+        what, why = f"masks hold {count} values, more than classes usually are", "a class for each would be too many"
+    else:
+        what, why = (
+            f"masks hold {count} values with gaps: {listed(ordered, 6)}",
+            "which of them are classes, nobody says",
+        )
+    return _Verdict(
+        "wrong", what, why,
+        "write a classes file with a line `NAME VALUE` for each class, also for those that these masks lack (`void "
+        f"VALUE` for what does not count), and {_USE}",
+    )  # fmt: skip
+
+
+def _named(files: list[MaskFile], values: Counter[int], table: LabelTable) -> _Verdict:
+    """Of masks whose values a classes file names."""
+    strange = Counter({value: pixels for value, pixels in values.items() if value not in table.values})
+    if not strange:
+        return _Verdict("fine", _known(values, table))
     action = f"add lines to the classes file ({'; '.join(f'`NAME {value}`' for value in sorted(strange)[:4])})"
-    if len(strange) == 1 and next(iter(strange)) in (255, max(table.values) + 1):
-        value = next(iter(strange))
-        action = f"if {value} marks what does not count, which is usual, say `void {value}` in the classes file; " \
-            "all lines then need values"  # fmt: skip
-    return found(
+    if list(strange) in ([255], [max(table.values) + 1]):
+        void = f"`void {next(iter(strange))}`"
+        action = f"if it marks what does not count, which is usual, say {void}; all lines of the file then need values"
+    places = sum(any(value in strange for value in file.values) for file in files)
+    return _Verdict(
         "wrong", f"masks hold {listed(sorted(strange))}, which the classes lack",
-        f"{shares} of the pixels, in {places} of {len(files)} masks, such as {_first(files, strange)}",
         "training stops at the first such pixel", action,
+        f"{_shares(strange, sum(values.values()))} of the pixels, in {places} of {len(files)} masks, such as "
+        f"{_first(files, strange)}",
     )  # fmt: skip
 
 
@@ -218,10 +239,6 @@ def _numbered(files: Sequence[MaskFile]) -> bool:
         # A nucleus in two pieces, or a number that was erased, changes little.
         and all(0.9 * top <= number and regions <= 1.2 * number for top, number, regions in counts)
     )
-
-
-def _is_binary(ordered: list[int]) -> bool:
-    return len(ordered) == 2 and ordered[0] == 0
 
 
 def _void(values: list[int]) -> int | None:

@@ -26,17 +26,22 @@ class Alike(NamedTuple):
 
 
 def thumbnail(grey: NDArray, side: int = SIDE) -> NDArray[np.float32]:
-    """Return the mean greys of side x side boxes that divide an image (H, W); where it has fewer rows, they are repeated.
+    """Return the mean greys of side x side equal boxes that divide an image (H, W), parts of pixels included.
+
+    So the thumbnail of a flipped image is the flipped thumbnail.
 
     >>> thumbnail(np.arange(16.0).reshape(4, 4), 2).tolist()
     [[2.5, 4.5], [10.5, 12.5]]
     """
-    for axis in (0, 1):
-        length = grey.shape[axis]
-        edges = np.arange(side) * length // side
-        sizes = np.maximum(np.diff(np.append(edges, length)), 1)
-        grey = np.add.reduceat(grey, edges, axis=axis) / np.expand_dims(sizes, 1 - axis)
-    return grey.astype(np.float32)
+    boxes = grey.astype(np.float64)
+    for _ in range(2):
+        length = len(boxes)
+        sums = np.concatenate([np.zeros((1, boxes.shape[1])), boxes.cumsum(axis=0)])  # of the rows above each edge
+        edges = np.arange(side + 1) * length / side
+        row = np.minimum(edges.astype(np.int64), length - 1)
+        above = sums[row] + (edges - row)[:, None] * boxes[row]
+        boxes = (np.diff(above, axis=0) * side / length).T
+    return boxes.astype(np.float32)
 
 
 def find_alike(thumbnails: NDArray[np.float32]) -> list[Alike]:

@@ -34,8 +34,7 @@ def find_objects(labels: NDArray, classes: Sequence[int]) -> Objects:
     >>> objects.extents.tolist(), objects.widths.tolist(), objects.areas.tolist()
     ([3, 9], [3, 1], [9, 9])
     """
-    found = [_of_class(labels == number, number) for number in classes]
-    return Objects(*(np.concatenate([np.zeros(0, np.int64), *each]) for each in zip(*found, strict=True)))
+    return joined([_of_class(labels == number, number) for number in classes])
 
 
 def joined(objects: Sequence[Objects]) -> Objects:

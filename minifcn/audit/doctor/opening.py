@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from minifcn.audit.doctor.finding import Finding, counted, listed
 from minifcn.audit.doctor.label_values import guess_table, judge_masks
-from minifcn.audit.doctor.mask_files import MaskFile, read_mask_file
+from minifcn.audit.doctor.mask_files import read_mask_file
 from minifcn.data.dataset import Dataset, split, spread
 from minifcn.data.sets.folder import _MASK, _without_ending
 from minifcn.data.sets.label_table import LabelTable, read_classes
@@ -81,11 +80,11 @@ def _folder(top: Path, limit: int | None, options: dict[str, Any]) -> tuple[dict
     table, broken = _given_table(options)
     files = [read_mask_file(every[place].mask, bool(table and table.colours)) for place in spread(len(every), limit)]
     findings = [*broken, *lonely, *judge_masks(files, table)]
-    if refused:
-        # What the loader says of labels, the findings say better.
-        if not any(finding.severity == "wrong" for finding in findings):
-            findings += _refusal(refused)
-        parts = _regardless(top, pairs, files, options)
+    # What the loader says of labels, the findings say better; unreadable files are told of image by image.
+    if refused and not any(finding.severity == "wrong" for finding in findings) and not any(f.error for f in files):
+        findings += _refusal(refused)
+    if refused or any(f.severity == "wrong" and f.check == "label values" for f in findings):
+        parts = _regardless(top, pairs, guess_table(files, table), options)
     return parts, tuple(findings)
 
 
@@ -103,10 +102,9 @@ def _given_table(options: dict[str, Any]) -> tuple[LabelTable | None, list[Findi
 
 
 def _regardless(
-    top: Path, pairs: dict[str, list[Pair]], files: Sequence[MaskFile], options: dict[str, Any]
+    top: Path, pairs: dict[str, list[Pair]], table: LabelTable, options: dict[str, Any]
 ) -> dict[str, Dataset]:
     """Data sets of what the masks most probably mean."""
-    table = guess_table(files)
     channels = options.get("channels") or _channels(pairs)
     parts: dict[str, Dataset] = {
         part: PairDataset(f"folder {top.name}", of_part, table, channels) for part, of_part in pairs.items() if of_part
@@ -171,6 +169,7 @@ def _lonely(images: dict[str, Path], masks: dict[str, Path]) -> list[Finding]:
             findings.append(Finding(
                 "wrong", "files", f"{counted(len(alone), kind, len(files))} without a {missing} of the same name",
                 listed([path.name for path in alone]), "nobody knows whether the names or the files are wrong",
-                f"add the {missing}s, or move these files away", numbers={f"without_{missing}": [str(p) for p in alone]},
+                f"add the {missing}s, or move these files away",
+                numbers={f"without_{missing}": [path.name for path in alone]},
             ))  # fmt: skip
     return findings

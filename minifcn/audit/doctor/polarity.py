@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from minifcn.audit.doctor.finding import Finding, counted, listed
+from minifcn.audit.doctor.finding import Finding, counted, listed, verb
 from minifcn.audit.doctor.survey import Examined, Part
 
 _CHECK = "polarity"
@@ -42,7 +42,7 @@ def judge_polarity(parts: Sequence[Part]) -> Iterator[Finding]:
     elif "background" in parts[0].dataset.classes[0].lower() and _looks_like_background(shares, images):
         yield _swapped(parts[0].dataset.classes[1], numbers)
     else:
-        yield Finding("fine", _CHECK, f"no mask contradicts the others: {_means(parts[0], numbers)}", numbers=numbers)
+        yield Finding("fine", _CHECK, f"none contradicts the others: {_means(parts[0], numbers)}", numbers=numbers)
 
 
 def find_inverted(shares: np.ndarray, contrasts: np.ndarray) -> np.ndarray:
@@ -72,9 +72,9 @@ def find_inverted(shares: np.ndarray, contrasts: np.ndarray) -> np.ndarray:
 
 def _contradictory(found: list[Examined], images: list[Examined], numbers: dict) -> Finding:
     return Finding(
-        "wrong", _CHECK, f"{counted(len(found), 'mask', len(images))} {'is' if len(images) == 1 else 'are'} inverted",
-        f"{listed([image.place for image in found])}: the foreground is where the others have background, in size and in "
-        f"grey (elsewhere it fills {numbers['foreground_share']:.0%} and is {_lighter(numbers)})",
+        "wrong", _CHECK, f"{counted(len(found), 'mask', len(images))} {verb(len(found), 'is', 'are')} inverted",
+        f"{listed([image.place for image in found])}: the foreground is where the others have background, in size and "
+        f"in grey (elsewhere it fills {numbers['foreground_share']:.0%} and is {_lighter(numbers)})",
         "these images teach the opposite of the others", "invert these masks (1 - mask, or 255 - mask)",
         tuple(image.place for image in found), {**numbers, "inverted_masks": [str(image.place) for image in found]},
     )  # fmt: skip
@@ -83,8 +83,8 @@ def _contradictory(found: list[Examined], images: list[Examined], numbers: dict)
 def _swapped(name: str, numbers: dict) -> Finding:
     return Finding(
         "note", _CHECK, f"{name!r} covers more than the background, the images' borders included",
-        f"it fills {numbers['foreground_share']:.0%} of the pixels and {numbers['share_of_the_frame']:.0%} of the outermost "
-        f"rows and columns, and is {_lighter(numbers)}",
+        f"it fills {numbers['foreground_share']:.0%} of the pixels and {numbers['share_of_the_frame']:.0%} of the "
+        f"outermost rows and columns, and is {_lighter(numbers)}",
         "in masks that are inverted as a whole it would be so; in a tissue of cells it is right",
         "check that white in the masks is what you look for; in ISBI 2012 white is the cell and black the membrane",
         numbers=numbers,
@@ -96,7 +96,7 @@ def _looks_like_background(shares: np.ndarray, images: list[Examined]) -> bool:
 
 
 def _share_of_frame(images: list[Examined]) -> float:
-    frames = np.sum([image.frame for image in images], axis=0)
+    frames = np.sum([image.frame for image in images if image.frame is not None], axis=0)
     return float(frames[1] / max(1, frames.sum()))
 
 
@@ -106,4 +106,4 @@ def _means(part: Part, numbers: dict) -> str:
 
 def _lighter(numbers: dict) -> str:
     contrast = numbers["contrast_in_standard_deviations"]
-    return f"{'lighter' if contrast > 0 else 'darker'} than the rest by {abs(contrast):.1f} standard deviations"
+    return f"{abs(contrast):.1f} standard deviations {'brighter' if contrast > 0 else 'darker'}"

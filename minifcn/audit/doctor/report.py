@@ -12,7 +12,7 @@ from minifcn.audit.doctor.network import Asked
 from minifcn.audit.doctor.survey import Part
 from minifcn.audit.report import Report, Table
 
-_TITLE = 100  # characters of a title in the table
+_TITLE = 110  # characters of a title in the table
 
 
 @dataclass(frozen=True, eq=False)

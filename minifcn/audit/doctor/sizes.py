@@ -26,8 +26,8 @@ def _channels(parts: Sequence[Part], network: Asked | None) -> Iterator[Finding]
     if network is not None and network.channels != have:
         yield Finding(
             "wrong", _CHECK, f"the images have {counted(have, 'channel')}, {network.name} takes {network.channels}",
-            why="training would end at the first image", action="make the network for these images: its in_channels, or "
-            "--channels; folder and dsb2018 convert with --data-option channels=1 or 3",
+            why="training would end at the first image", action="make a network for these images (in_channels); "
+            "folder and dsb2018 convert with --data-option channels=1 or 3",
         )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def _cropped(images: list[Examined], network: Asked | None, crop: int | None) ->
             "warning", _CHECK, f"{counted(len(small), 'image', len(images))} smaller than the crop of {crop}",
             f"the smallest has a side of {least}; {listed([image.place for image in small])}",
             "they are mirrored until they fill the crop: the network learns from reflections",
-            f"--crop {legal}" if legal else "take a smaller --crop, or leave these images out",
+            f"leave them out, or give --crop {legal or 'a smaller size'}",
             tuple(image.place for image in small), {"images_smaller_than_crop": len(small), "smallest_side": least},
         )  # fmt: skip
 
@@ -71,7 +71,8 @@ def _whole(parts: Sequence[Part], network: Asked | None, crop: int | None) -> It
         yield Finding(
             "wrong", _CHECK, f"the network does not take {counted(len(refused), 'image', len(images))} as a whole",
             network.size_error(height, width) or "", "training would end there",
-            f"give --crop {network.legal_at_most(min(height, width)) or 'N'}, or pad the images", tuple(i.place for i in refused),
+            f"give --crop {network.legal_at_most(min(height, width)) or 'N'}, or pad the images",
+            tuple(i.place for i in refused),
         )  # fmt: skip
 
 

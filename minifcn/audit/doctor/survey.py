@@ -84,7 +84,8 @@ class Part:
     @property
     def totals(self) -> NDArray:
         """(K,) pixels of each class in all images."""
-        return sum((image.counts for image in self.labelled), np.zeros(self.dataset.num_classes))
+        counts = [image.counts for image in self.labelled if image.counts is not None]
+        return np.sum(counts, axis=0) if counts else np.zeros(self.dataset.num_classes)
 
 
 def survey(parts: Mapping[str, Dataset], limit: int | None = None, progress: Progress | None = None) -> list[Part]:
@@ -106,7 +107,7 @@ def survey(parts: Mapping[str, Dataset], limit: int | None = None, progress: Pro
 def examine(dataset: Dataset, place: Place) -> Examined:
     """Look at one image and its label."""
     try:
-        image, label = dataset[place.index]
+        image, label = dataset[place.number]
     except (ValueError, OSError) as error:
         return _without_label(dataset, place, "file", str(error))
     try:
@@ -148,7 +149,7 @@ def origin(dataset: Dataset, index: int = 0) -> tuple[Dataset, int]:
 
 def _without_label(dataset: Dataset, place: Place, kind: Literal["file"], said: str) -> Examined:
     """A broken mask does not keep its image from being looked at."""
-    source, index = origin(dataset, place.index)
+    source, index = origin(dataset, place.number)
     if isinstance(source, PairDataset):
         try:
             image = source._read_image(source.pairs[index].image)

@@ -11,22 +11,21 @@ _CHECK = "image values"
 _DARK = 0.07  # 12 of 16 bits: 4095 / 65535
 _SATURATED = 0.25
 _KINDS = {
-    "file": ("files", "{} cannot be read as image and mask"),
-    "image": (_CHECK, "{} cannot be trained on"),
-    "label": ("label values", "the labels of {} are refused"),
+    "file": ("files", "{} cannot be read as image and mask", "save these files again, or move them away"),
+    "image": (_CHECK, "{} cannot be trained on", "mend these images, or move them away"),
+    "label": ("label values", "the labels of {} are refused", "mend these labels, or move the images away"),
 }
 
 
 def judge_refusals(parts: Sequence[Part]) -> Iterator[Finding]:
     """All that would end a training, and not only the first."""
-    for kind, (check, title) in _KINDS.items():
+    for kind, (check, title, mend) in _KINDS.items():
         images = [image for part in parts for image in part.images if image.refused == kind]
         if not images:
             continue
-        fact, _, mend = images[0].refusal.rpartition("; ")
         yield Finding(
-            "wrong", check, title.format(counted(len(images), "image")), fact or mend, "training stops at the first",
-            mend if fact else "mend these files, or move them away", tuple(image.place for image in images),
+            "wrong", check, title.format(counted(len(images), "image")), images[0].refusal,
+            "training stops at the first of them", mend, tuple(image.place for image in images),
             {"refusals": {str(image.place): image.refusal for image in images}},
         )  # fmt: skip
 
@@ -55,7 +54,7 @@ def _constant(images: list[Examined]) -> Iterator[Finding]:
     burnt = [image for image in images if image.saturated > _SATURATED and image.low < image.high]
     if burnt and len(burnt) <= len(images) / 2:  # of most of them, it is how these images are: drawings, bright fields
         yield Finding(
-            "note", _CHECK, f"{counted(len(burnt), 'image', len(images))} with more than a quarter of the pixels at the maximum",
+            "note", _CHECK, f"{counted(len(burnt), 'image', len(images))} saturated in more than a quarter",
             _named(burnt), "where the sensor was saturated there is nothing to see", "look at them", _places(burnt),
             {"saturated_images": len(burnt)},
         )  # fmt: skip
@@ -76,7 +75,8 @@ def _range(images: list[Examined]) -> Iterator[Finding]:
             f"the largest value of all is {high:.4f} of what the files could hold",
             "16-bit files often hold 8 to 12 bits; trainings normalise images, so this does no harm there, but what "
             "expects 0 to 1 sees black",
-            "nothing for minifcn train; elsewhere scale all images by the same number", numbers={"low": low, "high": high},
+            "nothing for minifcn train; elsewhere scale all images by the same number",
+            numbers={"low": low, "high": high},
         )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ def doctor(
         typer.Option(help="The network to be trained: a name, a run's folder or FILE.py:NAME (default: as for train)."),
     ] = None,
     option: Options = None,
+    balance: Annotated[str | None, typer.Option(help="As for train (default: as for train).")] = None,
     crop: Annotated[
         int | None, typer.Option(min=0, help="Side of the crops in pixels; 0: whole images (default: as for train).")
     ] = None,
@@ -61,15 +62,15 @@ def doctor(
     if classes is not None:
         data_options["classes"] = str(classes)
     named = model is None or _is_name(model)
-    config = recipe(name, model if named else None, crop=crop, options=options if named else None)
+    config = recipe(name, model if named else None, crop=crop, balance=balance, options=options if named else None)
     config = config.changed(data_options={**config.data_options, **data_options})
 
     announce_compilation()
     subject = _of_recipe(config) if named else open_subject(str(model), option)
     with _watched() as progress:
         report = doctor_source(
-            name, root, subject, crop=config.crop or None, limit=limit or None, progress=progress,
-            **config.data_options,
+            name, root, subject, crop=config.crop or None, balance=config.balance, limit=limit or None,
+            progress=progress, **config.data_options,
         )  # fmt: skip
     show(report, Path(dataset).resolve().name if name != dataset else dataset, out, as_json)
     if report.of("wrong"):
