@@ -71,7 +71,9 @@ def _draw_sizes(axes: Any, parts: Sequence[Part], crop: int | None) -> None:
         if shapes:
             heights, widths = zip(*(shape[:2] for shape in shapes), strict=True)
             marker = "o+x"[number % 3]
-            axes.scatter(widths, heights, 36 + 36 * number, _COLOURS[number % 3], marker, label=part.name, alpha=0.7)
+            axes.scatter(
+                widths, heights, 36 + 36 * number, _COLOURS[number % 3], marker=marker, label=part.name, alpha=0.7
+            )
     if crop:
         axes.axvline(crop, color=_LINE, linestyle="--", label=f"crop of {crop}")
         axes.axhline(crop, color=_LINE, linestyle="--")
@@ -81,7 +83,8 @@ def _draw_sizes(axes: Any, parts: Sequence[Part], crop: int | None) -> None:
     axes.set_xlabel("width, pixels")
     axes.set_ylabel("height, pixels")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    if crop or shapes:
+        axes.legend(fontsize="small")
 
 
 def _draw_objects(axes: Any, parts: Sequence[Part], network: Asked | None) -> None:
@@ -93,7 +96,7 @@ def _draw_objects(axes: Any, parts: Sequence[Part], network: Asked | None) -> No
     field = network.field if network is not None else None
     stride = network.stride if network is not None else None
     most = max(2, int(objects.extents.max()), field or 0)
-    bins = np.unique(np.geomspace(1, most * 1.1, 30).round())
+    bins = np.unique(np.geomspace(1, most * 1.1, 18).round())
     axes.hist(objects.extents, bins, color=_COLOURS[0], alpha=0.8, label="longer side")
     axes.hist(objects.widths, bins, color="black", histtype="step", label="width: largest square in it")
     for value, name, colour in ((field, "receptive field", _LINE), (stride, "total stride", _OTHER_LINE)):
@@ -104,7 +107,7 @@ def _draw_objects(axes: Any, parts: Sequence[Part], network: Asked | None) -> No
     axes.set_xlabel("pixels, logarithmic")
     axes.set_ylabel("number")
     axes.set_ylim(top=1.45 * axes.get_ylim()[1])  # room for the legend
-    axes.legend(fontsize="small", ncols=2, loc="upper center")
+    axes.legend(fontsize="small", ncols=2, loc="upper center", framealpha=1)
 
 
 def _panels(parts: Sequence[Part], findings: Sequence[Finding]) -> list[tuple[str, Any, Any]]:

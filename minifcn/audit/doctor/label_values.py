@@ -147,8 +147,8 @@ def _unnamed(files: list[MaskFile], values: Counter[int]) -> _Verdict:
         lines = ", ".join(f"`foreground {code}`" for code in codes)
         return _Verdict(
             "wrong", "the same thing has different values in different masks", _BLACK,
-            f"write a classes file in which one name has all these values (`background 0`, {lines}) and {_USE}; or save "
-            "all masks alike",
+            f"write a classes file in which one name has all these values (`background 0`, {lines}) and {_USE}; or "
+            "save all masks alike",
             f"of {len(files)} masks " + " and ".join(f"0 and {code} in {_with(files, code)}" for code in codes),
         )  # fmt: skip
     if _numbered(files):

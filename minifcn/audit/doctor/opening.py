@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from minifcn.audit.doctor.finding import Finding, counted, listed
-from minifcn.audit.doctor.label_values import guess_table, judge_masks
+from minifcn.audit.doctor.label_values import guess_table, judge_masks, total
 from minifcn.audit.doctor.mask_files import read_mask_file
 from minifcn.data.dataset import Dataset, split, spread
 from minifcn.data.sets.folder import _MASK, _without_ending
@@ -36,7 +36,7 @@ def opened(
 
 def _open(name: str, root: Root, options: dict[str, Any]) -> tuple[dict[str, Dataset], list[Exception]]:
     """Parts by name, and what was said of those that cannot be opened."""
-    if name not in SOURCES or not set(options) <= set(SOURCES[name].options):
+    if (name == "folder" and root is None) or name not in SOURCES or not set(options) <= set(SOURCES[name].options):
         open_source(name, root, **options)  # it knows what to say
     source, parts, refused = SOURCES[name], {}, list[Exception]()
     for part in _PARTS:
@@ -79,6 +79,8 @@ def _folder(top: Path, limit: int | None, options: dict[str, Any]) -> tuple[dict
     every = [pair for part in pairs.values() for pair in part]
     table, broken = _given_table(options)
     files = [read_mask_file(every[place].mask, bool(table and table.colours)) for place in spread(len(every), limit)]
+    if table is not None and dict(table.values) == {0: 0, 1: 1} and set(total(files)) == {0, 255}:
+        table = None  # of two classes, masks may hold 0 and 255 as well
     findings = [*broken, *lonely, *judge_masks(files, table)]
     # What the loader says of labels, the findings say better; unreadable files are told of image by image.
     if refused and not any(finding.severity == "wrong" for finding in findings) and not any(f.error for f in files):
@@ -96,8 +98,6 @@ def _given_table(options: dict[str, Any]) -> tuple[LabelTable | None, list[Findi
         table = read_classes(classes)
     except (ValueError, OSError) as error:
         return None, [Finding("wrong", "classes file", "the classes file cannot be understood", *_divided(str(error)))]
-    if dict(table.values) == {0: 0, 1: 1}:
-        return None, []  # of two names, 0 and 255 will do as well: as if nothing had been said
     return table, []
 
 
