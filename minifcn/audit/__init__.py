@@ -8,6 +8,7 @@
 from minifcn.audit.cost import Cost, LayerCost, cost
 from minifcn.audit.effective import EffectiveField
 from minifcn.audit.effective_report import EffectiveReport, effective_receptive_field
+from minifcn.audit.doctor import Diagnosis, Finding, doctor, doctor_source
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
 from minifcn.audit.field_report import ReceptiveFieldReport, receptive_field_report
 from minifcn.audit.layers import attributed
@@ -31,6 +32,8 @@ __all__ = [
     "LayerParameters",
     "LuoLaw",
     "MemoryReport",
+    "Diagnosis",
+    "Finding",
     "NetworkFacts",
     "Parameters",
     "ReceptiveField",
@@ -46,6 +49,8 @@ __all__ = [
     "gradient_support",
     "luo_law",
     "memory",
+    "doctor",
+    "doctor_source",
     "network_facts",
     "parameters",
     "published_options",

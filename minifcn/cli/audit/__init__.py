@@ -10,6 +10,7 @@ from minifcn.cli.audit.memory import memory
 from minifcn.cli.audit.parameters import params
 from minifcn.cli.audit.receptive_field import receptive_field
 from minifcn.cli.audit.sizes import sizes
+from minifcn.cli.audit.doctor import doctor
 
 audit = typer.Typer(
     help="Ask a network what it sees, costs and needs; the answers are computed from its operations.",
@@ -22,3 +23,4 @@ audit.command()(sizes)
 audit.command()(cost)
 audit.command("receptive-field")(receptive_field)
 audit.command("effective-receptive-field")(effective_receptive_field)
+audit.command()(doctor)

@@ -1,0 +1,80 @@
+"""Objects against the receptive field: can the network see what it shall find?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from minifcn.audit.doctor.finding import Finding, counted
+from minifcn.audit.doctor.network import Asked
+from minifcn.audit.doctor.objects import Objects, joined
+from minifcn.audit.doctor.survey import Part
+
+_CHECK = "objects"
+_SHARE_OF_PIXELS = 0.05
+
+
+def all_objects(parts: Sequence[Part]) -> Objects:
+    """The objects of all images."""
+    return joined([image.objects for part in parts for image in part.images if image.objects is not None])
+
+
+def judge_objects(parts: Sequence[Part], network: Asked | None) -> Iterator[Finding]:
+    """Objects that are wider than the receptive field, or smaller than the total stride."""
+    objects = all_objects(parts)
+    if not parts or parts[0].dataset.task != "segmentation" or not len(objects.areas):
+        yield Finding("skipped", _CHECK, "no regions of classes to be measured")
+        return
+    numbers = _numbers(objects)
+    spans = f"{counted(len(objects.areas), 'object')} of {numbers['median_extent_pixels']:.0f} pixels (median), " \
+        f"{numbers['largest_extent_pixels']} at most"  # fmt: skip
+    if network is None or network.field is None:
+        why = network.unknown if network is not None else "no network to hold them against"
+        yield Finding("skipped", _CHECK, f"{spans}; {why}", numbers=numbers)
+        return
+    numbers |= {"receptive_field_pixels": network.field, "total_stride_pixels": network.stride}
+    said = [*_wide(objects, network, network.field, numbers), *_small(objects, network, numbers)]
+    within = f"{spans}; the receptive field of {network.name} is {network.field} pixels"
+    yield from said or [Finding("fine", _CHECK, within, numbers=numbers)]
+
+
+def _wide(objects: Objects, network: Asked, field: int, numbers: dict) -> Iterator[Finding]:
+    wide = objects.widths > field
+    share = float(objects.areas[wide].sum() / objects.areas.sum())
+    if share > _SHARE_OF_PIXELS:
+        yield Finding(
+            "warning", _CHECK,
+            f"{counted(int(wide.sum()), 'object', len(wide))} wider than the receptive field of {field} pixels",
+            f"they hold {share:.0%} of the objects' pixels; the widest holds a square of {objects.widths.max()}",
+            "pixels in their middle see nothing but the inside: unless grey or texture tells it there, the network "
+            "cannot know what it is in",
+            "a deeper network (-o depth=N: each level more doubles the field), or smaller images (half the size is "
+            "twice the field)",
+            numbers={**numbers, "objects_wider_than_field": int(wide.sum()), "their_share_of_pixels": share},
+        )  # fmt: skip
+
+
+def _small(objects: Objects, network: Asked, numbers: dict) -> Iterator[Finding]:
+    stride = network.stride or 1
+    small = objects.extents < stride
+    # Crumbs at the edges of regions are many, and matter little.
+    if stride > 1 and objects.areas[small].sum() > _SHARE_OF_PIXELS * objects.areas.sum():
+        yield Finding(
+            "note", _CHECK,
+            f"{counted(int(small.sum()), 'object', len(small))} smaller than the total stride of {stride} pixels",
+            f"the median of all is {numbers['median_extent_pixels']:.0f} pixels",
+            "at the deepest level they are less than one pixel: what has no skips (fcn32s, segnet) may lose them, a "
+            "U-Net's skips keep them",
+            "a network with skips, fewer levels, or larger images",
+            numbers={**numbers, "objects_smaller_than_stride": int(small.sum())},
+        )  # fmt: skip
+
+
+def _numbers(objects: Objects) -> dict:
+    return {
+        "objects": len(objects.areas),
+        "median_extent_pixels": float(np.median(objects.extents)),
+        "largest_extent_pixels": int(objects.extents.max()),
+        "largest_width_pixels": int(objects.widths.max()),
+    }
