@@ -25,20 +25,23 @@ def test_all_eight_are_different():
 @pytest.mark.parametrize("symmetry", SYMMETRIES)
 def test_the_mean_turns_with_the_image(symmetry):
     model = shaken(UNet(1, 2, base=2, depth=1))
-    predictor = Predictor(model, symmetries=True)
-    turned = predictor(np.ascontiguousarray(symmetry.apply(IMAGES)))
-    expected = symmetry.apply(predictor(IMAGES))
-    np.testing.assert_allclose(turned, expected, **tolerance(np.float32, terms=100, growth=4))
-    plain = Predictor(model)(np.ascontiguousarray(symmetry.apply(IMAGES)))
-    assert np.abs(plain - symmetry.apply(Predictor(model)(IMAGES))).max() > 1e-3 or symmetry == SYMMETRIES[0]
+    turned = np.ascontiguousarray(symmetry.apply(IMAGES))
+    mean, plain = (Predictor(model, activation="identity", symmetries=whether) for whether in (True, False))
+    expected = mean(IMAGES)
+    scale = float(np.abs(expected).max())
+    np.testing.assert_allclose(
+        symmetry.undo(mean(turned)), expected, **tolerance(np.float32, terms=100, scale=scale, growth=4)
+    )
+    if symmetry != SYMMETRIES[0]:
+        assert np.abs(symmetry.undo(plain(turned)) - plain(IMAGES)).max() > 1e-3 * scale
 
 
 def test_an_answer_that_is_the_image_stays():
-    np.testing.assert_array_equal(symmetrised(lambda images: images, IMAGES), IMAGES)
+    np.testing.assert_allclose(symmetrised(lambda images: images, IMAGES), IMAGES, **tolerance(np.float32, terms=8))
 
 
 def test_tiles_and_symmetries_go_together():
     model, image = shaken(UNet(1, 2, base=2, depth=1)), IMAGES.repeat(9, axis=1).repeat(5, axis=2)
     whole = predict(model, image, "pad", symmetries=True)
     tiled = predict(model, image, "tile", tile=36, symmetries=True)
-    np.testing.assert_allclose(tiled, whole, **tolerance(np.float32, terms=100, growth=4))
+    np.testing.assert_allclose(tiled, whole, **tolerance(np.float32, terms=100, growth=16))

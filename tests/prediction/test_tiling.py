@@ -13,7 +13,7 @@ from minifcn.prediction import Tile, TileOptions, Tiling, margins
 from minifcn.prediction.asked import Asked
 from minifcn.prediction.geometry import Geometry
 
-NAMES = ("unet 1", "unet 3", "valid unet 2", "pang", "odd stride", "sparse", "ciresan")
+NAMES = ("unet 1", "unet 3", "valid unet 2", "pang", "odd stride", "ciresan")
 
 
 @functools.cache
@@ -24,6 +24,11 @@ def network(name: str) -> tuple[Network, Geometry]:
 
 
 VALID = UNet(1, 2, base=1, padding="valid")
+
+
+@pytest.fixture(scope="module")
+def valid():
+    return Geometry.of(VALID)
 
 
 @given(
@@ -37,8 +42,8 @@ def test_every_pixel_is_kept_once(name, size, tile, blend, data):
     model, geometry = network(name)
     try:
         tiling = Tiling(model, *size, TileOptions(tile, blend=blend), geometry)
-    except ValueError as error:
-        assert "too small" in str(error)
+    except ValueError:  # the tile is too small, as below
+        assert tile < 140
         return
     largest = [(axis.usable[1] - axis.usable[0]) // axis.period for axis in (tiling.rows, tiling.columns)]
     if min(largest) > 0 and data.draw(st.booleans()):
@@ -68,15 +73,15 @@ def test_every_pixel_is_kept_once(name, size, tile, blend, data):
     np.testing.assert_allclose(weight, 1.0, rtol=1e-12)
 
 
-def test_the_valid_unet_of_572_pixels_steps_by_384():
-    tiling = Tiling(VALID, 1000, 700, tile=572)
+def test_the_valid_unet_of_572_pixels_steps_by_384(valid):
+    tiling = Tiling(VALID, 1000, 700, geometry=valid, tile=572)
     assert (tiling.window, tiling.stride, tiling.exact, len(tiling)) == ((572, 572), (384, 384), True, 6)
-    assert next(iter(tiling)) == Tile(read=((-92, 480), (-92, 480)), keep=((0, 386), (0, 350)), crop=(0, 0))
+    assert next(iter(tiling)) == Tile(read=((-92, 480), (-92, 480)), keep=((0, 386), (0, 354)), crop=(0, 0))
     assert tiling.rows.read == [(-92, 480), (292, 864), (532, 1104)]
 
 
 def test_a_same_padded_unet_is_exact_from_95_pixels_inside_its_tiles():
-    model, geometry = network("unet 3")
+    _, geometry = network("unet 3")
     assert geometry.rows.period == 8
     begin, end = Geometry.of(UNet(1, 2, base=1)).rows.exact(512, 512)
     assert (begin, end) == (94, 512 - 94)  # from the 95th
@@ -123,6 +128,6 @@ def test_less_halo_is_not_exact_and_blending_overlaps():
         ({"blend": "cosine"}, "blend must be 'constant', 'gaussian' or None, got 'cosine'"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(options, message):
+def test_options_that_do_not_fit_are_refused(options, message, valid):
     with pytest.raises(ValueError, match=message):
-        Tiling(VALID, 1000, 1000, **options)
+        Tiling(VALID, 1000, 1000, geometry=valid, **options)
