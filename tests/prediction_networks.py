@@ -39,7 +39,7 @@ NETWORKS: dict[str, Callable[[], Module]] = {
     "unet 3": lambda: UNet(1, 2, base=1, depth=3, up="bilinear", down="stride"),
     "unet 4": lambda: UNet(1, 2, base=1, depth=4),
     "valid unet 2": lambda: UNet(1, 2, base=1, depth=2, padding="valid"),
-    "valid unet 3": lambda: UNet(1, 2, base=1, depth=3, padding="valid", up="nearest"),
+    "valid unet 3": lambda: UNet(1, 2, base=2, depth=3, padding="valid", up="nearest"),
     "backbone": lambda: BackboneUNet(1, 2, "vgg11", base=1, norm=None),
     "segnet": lambda: SegNet(1, 2, base=1),
     "fcn32s": lambda: FCN32s(1, 2, base=1, hidden=1),

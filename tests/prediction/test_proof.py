@@ -36,13 +36,13 @@ def test_388_instead_of_384_leaves_the_grid():
     proof = prove(shaken(UNet(1, 1, base=1, padding="valid")), NOISE, tile=572)
     assert (proof.window, proof.stride, proof.wrong_stride) == ((572, 572), (384, 384), (388, 388))
     assert proof.largest == 0.0
-    assert proof.wrong > 0.05 * proof.scale
+    assert proof.wrong > 0.01 * proof.scale
 
 
 def test_a_smaller_halo_leaves_a_seam_that_blending_makes_smaller():
     model = shaken(UNet(1, 2, base=2, depth=2))
-    cut = prove(model, NOISE, tile=64, halo=0, stride=32)
-    blended = prove(model, NOISE, tile=64, halo=0, stride=32, blend="gaussian")
+    cut = prove(model, NOISE, tile=64, halo=0)
+    blended = prove(model, NOISE, tile=64, halo=0, blend="gaussian")
     assert not cut.seamless
     assert 0.0 < blended.largest < cut.largest
     assert "leave seams: max |tile − whole| = " in cut.headline()
