@@ -1,0 +1,70 @@
+"""A network made ready to answer windows of images: folded, in evaluation mode, a batch at a time."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+from minifcn import functional as F
+from minifcn.autograd import no_grad
+from minifcn.models.network import Network
+from minifcn.nn import Module
+from minifcn.prediction.canvas import SizedNetwork
+from minifcn.prediction.geometry import Geometry
+from minifcn.tensor import Tensor
+
+Activation = Literal["softmax", "sigmoid", "identity"]
+
+
+class Prepared:
+    """What strategies ask: the network for whole images, its batch normalisation folded in a copy.
+
+    Args:
+        model: maps images (N, H, W, C) to logits (N, H', W', K).
+        activation: what makes an answer of logits.
+        batch_pixels: how many pixels go through the network at a time, at least one window.
+    """
+
+    def __init__(self, model: SizedNetwork, activation: Activation = "softmax", batch_pixels: int = 2**18):
+        network = model.for_images() if isinstance(model, Network) else model
+        network = network.fold_batch_norm() if isinstance(network, Module) else network
+        network.eval()
+        self.network, self.activation, self.batch_pixels = network, activation, batch_pixels
+
+    @functools.cached_property
+    def geometry(self) -> Geometry:
+        """The network's receptive fields without borders, and its total stride.
+
+        Raises:
+            ValueError: it has none, so that it cannot be applied in tiles; why, and what to do.
+        """
+        return Geometry.of(self.network)
+
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
+        """Normalised windows (N, h, w, C) of a legal size -> answers float32 (N, h', w', K).
+
+        The network computes in the precision of its parameters.
+        """
+        parts = list(self._batches(windows))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _batches(self, windows: np.ndarray) -> Iterator[np.ndarray]:
+        most = max(1, self.batch_pixels // (windows.shape[1] * windows.shape[2]))
+        step = -(-len(windows) // -(-len(windows) // most))  # batches of nearly one size
+        with no_grad():
+            for begin in range(0, len(windows), step):
+                batch = windows[begin : begin + step].astype(self._dtype, copy=False)
+                yield self._activated(self.network(Tensor(np.ascontiguousarray(batch)))).astype(np.float32, copy=False)
+
+    def _activated(self, logits: Tensor) -> np.ndarray:
+        if self.activation == "softmax":
+            return F.softmax(logits).data
+        return F.sigmoid(logits).data if self.activation == "sigmoid" else logits.data
+
+    @functools.cached_property
+    def _dtype(self) -> np.dtype:
+        parameters = self.network.parameters() if isinstance(self.network, Module) else iter(())
+        return next((parameter.dtype for parameter in parameters), np.dtype(np.float32))
