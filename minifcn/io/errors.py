@@ -3,8 +3,19 @@
 import struct
 import zlib
 
-#: What tifffile, Pillow, Zarr and NumPy raise, between them, on a damaged file.
-DAMAGE = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, struct.error, zlib.error)
+#: What tifffile, Pillow, Zarr and NumPy raise, between them, on a damaged file; imagecodecs raises RuntimeError.
+DAMAGE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 
 
 class ImageError(ValueError):

@@ -16,6 +16,7 @@ from minifcn.io.errors import DAMAGE, ImageError, explain
 
 KNOWN = ".tif, .tiff, .png, .jpg, .jpeg, .bmp, .npy"
 
+
 def read_image(path: str | Path, labels: bool = False) -> np.ndarray:
     """Read one image file; its suffix says the format.
 

@@ -17,7 +17,8 @@ class JournalError(ValueError):
 class Journal:
     """A file of one line for each finished step, below a line that says what is being computed.
 
-    A step is noted after its results are on the disk. A line that a kill cut short does not count: its step is repeated.
+    A step is noted after its results are on the disk. A line that a kill cut short does not
+    count: the step is repeated.
     """
 
     def __init__(self, file: TextIO, path: Path) -> None:

@@ -34,7 +34,7 @@ class Sliceable(Protocol):
 
 
 class Mapped:
-    """An uncompressed array in a file. It is mapped anew for each part, so that what was read does not stay in memory."""
+    """An uncompressed array in a file, mapped anew for each part: what was read does not stay in memory."""
 
     def __init__(self, path: Path, dtype: Any, offset: int, shape: tuple[int, ...], order: str = "C") -> None:
         self.path, self.dtype, self.offset, self.shape, self.order = path, np.dtype(dtype), offset, shape, order
@@ -113,8 +113,12 @@ class Regions:
             part = np.asarray(self.array[tuple(key)])
         except DAMAGE as error:
             suffix = self.path.suffix.lower()
-            raise ImageError(f"{self.path}: {explain(suffix, error)}; it failed in rows {rows} of page {page}") from error
-        left = [letter for k, letter in enumerate(self.axes) if k not in self.page_axes]  # a permutation of Y, X, channel
+            raise ImageError(
+                f"{self.path}: {explain(suffix, error)}; it failed in rows {rows} of page {page}"
+            ) from error
+        left = [
+            letter for k, letter in enumerate(self.axes) if k not in self.page_axes
+        ]  # a permutation of Y, X, channel
         wanted = [left.index("Y"), left.index("X")]
         wanted += [k for k in range(len(left)) if k not in wanted]
         part = part.transpose(wanted).reshape(rows[1] - rows[0], columns[1] - columns[0], -1)
@@ -131,8 +135,8 @@ def open_regions(path: str | Path, channels: int = 1) -> Regions:
     """Open an image file to read parts of it.
 
     Args:
-        path: .tif, .tiff, .npy, .png, .jpg, .jpeg, .bmp, or a folder in the Zarr format (2 or 3; of an OME-Zarr group the
-            finest level).
+        path: .tif, .tiff, .npy, .png, .jpg, .jpeg, .bmp, or a folder in the Zarr format (2 or 3; of an OME-Zarr group
+            the finest level).
         channels: how many are expected. Where a file has three axes and no names for them, the last is channels if it
             has so many or at most 4, and the first counts images otherwise.
 
@@ -171,7 +175,9 @@ def unnamed_axes(shape: tuple[int, ...], channels: int) -> str:
         ImageError: fewer than two axes, or more than four.
     """
     if len(shape) not in (2, 3, 4):
-        raise ImageError(f"an array of shape {shape} is no image, which has 2 to 4 axes; save one channel or time a file")
+        raise ImageError(
+            f"an array of shape {shape} is no image, which has 2 to 4 axes; save one channel or time a file"
+        )
     if len(shape) == 3:
         return "YXS" if shape[-1] in (1, 2, 3, 4, channels) else "ZYX"
     return {2: "YX", 4: "ZYXS"}[len(shape)]

@@ -39,7 +39,11 @@ def open_store(path: Path, channels: int = 1) -> Regions:
         else:
             array = node
         attributes = dict(array.attrs)
-        names = [axis["name"] for axis in image.get("axes", ())] if image else getattr(array.metadata, "dimension_names", None)
+        names = (
+            [axis["name"] for axis in image.get("axes", ())]
+            if image
+            else getattr(array.metadata, "dimension_names", None)
+        )
         axes = _letters(names, array.shape, channels)
     except ImageError as error:
         raise error if str(error).startswith(str(path)) else ImageError(f"{path}: {error}") from None

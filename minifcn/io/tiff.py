@@ -42,7 +42,7 @@ def refuse_damaged(complaints: Sequence[str]) -> None:
 
 
 def open_tiff(path: Path) -> Regions:
-    """Open the one image or stack of a TIFF: mapped if it lies in one piece, otherwise tile by tile or strip by strip."""
+    """Open the one image or stack of a TIFF: mapped if it lies in one piece, else tile by tile or strip by strip."""
     with contextlib.ExitStack() as stack:
         series, complaints = stack.enter_context(only_series(path))
         metadata = _metadata(series)
@@ -50,7 +50,9 @@ def open_tiff(path: Path) -> Regions:
         if series.nbytes <= _SMALL:
             array = series.asarray()
         elif series.dataoffset is not None:
-            array = Mapped(path, np.dtype(series.dtype).newbyteorder(series.parent.byteorder), series.dataoffset, series.shape)
+            array = Mapped(
+                path, np.dtype(series.dtype).newbyteorder(series.parent.byteorder), series.dataoffset, series.shape
+            )
         else:
             import zarr
 
@@ -114,8 +116,13 @@ def _page_axes(source: Regions, count: int) -> str:
 
 def _metadata(series: Any) -> Mapping[str, Any]:
     tiff, page = series.parent, series.keyframe
-    found: dict[str, Any] = {"bigtiff": tiff.is_bigtiff, "tile": (page.tilelength, page.tilewidth) if page.is_tiled else None}
-    tags = {name: page.tags[name].value for name in ("XResolution", "YResolution", "ResolutionUnit") if name in page.tags}
+    found: dict[str, Any] = {
+        "bigtiff": tiff.is_bigtiff,
+        "tile": (page.tilelength, page.tilewidth) if page.is_tiled else None,
+    }
+    tags = {
+        name: page.tags[name].value for name in ("XResolution", "YResolution", "ResolutionUnit") if name in page.tags
+    }
     if "XResolution" in tags and "YResolution" in tags:
         pairs = tags["XResolution"], tags["YResolution"]
         if all(denominator for _, denominator in pairs):
@@ -135,7 +142,9 @@ def _ome_sizes(xml: str) -> dict[str, Any]:
 
     pixels = next((element for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}Pixels")), None)
     attributes = {} if pixels is None else pixels.attrib
-    numbers = {key: value for key, value in attributes.items() if key.startswith("PhysicalSize") or key == "TimeIncrement"}
+    numbers = {
+        key: value for key, value in attributes.items() if key.startswith("PhysicalSize") or key == "TimeIncrement"
+    }
     return {key: value if key.endswith("Unit") else float(value) for key, value in numbers.items()}
 
 

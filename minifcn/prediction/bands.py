@@ -22,7 +22,9 @@ class Band(NamedTuple):
     """Rows that are written together."""
 
     rows: Pair
-    parts: Iterable[tuple[Pair, NDArray]]  # columns and their answers (h, w, K), from left to right, computed when asked
+    parts: Iterable[
+        tuple[Pair, NDArray]
+    ]  # columns and their answers (h, w, K), from left to right, computed when asked
 
 
 class Tiles:
@@ -41,11 +43,17 @@ class Tiles:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def parted(self) -> bool:
+        """Whether every pixel is answered by one tile."""
+        keeps = self.tiling.rows.keep, self.tiling.columns.keep
+        return all(before[1] == after[0] for keep in keeps for before, after in itertools.pairwise(keep))
+
     def bands(self, page: int, normalise: Normalise, first: int = 0) -> Iterator[Band]:
         """Those from number ``first`` on."""
-        return (self._parted if self.tiling.parts else self._summed)(page, normalise, first)
+        return (self._each_once if self.parted else self._summed)(page, normalise, first)
 
-    def _parted(self, page: int, normalise: Normalise, first: int) -> Iterator[Band]:
+    def _each_once(self, page: int, normalise: Normalise, first: int) -> Iterator[Band]:
         for tiles in self.rows[first:]:
             yield Band(tiles[0].keep[0], self._answers(page, normalise, tiles))
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from minifcn.io import write_image
 from minifcn.io.images import write_palette
+from minifcn.prediction.canvas import margins
+from minifcn.prediction.predictor import Predictor
 
 Kind = Literal["mask", "labels", "probabilities", "values"]
 
@@ -28,6 +30,16 @@ class Maps:
 
     kind: Kind
     classes: tuple[str, ...]
+
+    @staticmethod
+    def asked(predictor: Predictor, probabilities: bool) -> Maps:
+        """Those of a predictor's answers."""
+        classes = predictor.classes or tuple(str(k) for k in range(_answers(predictor)))
+        if predictor.activation == "identity":
+            return Maps("values", classes)
+        if probabilities:
+            return Maps("probabilities", classes)
+        return Maps("mask" if len(classes) <= 2 else "labels", classes)
 
     @property
     def dtype(self) -> np.dtype:
@@ -67,3 +79,11 @@ class Maps:
         from minifcn.training.figures import class_colours
 
         write_palette(path, array, class_colours(len(self.classes)))
+
+
+def _answers(predictor: Predictor) -> int:
+    """K, of a network whose classes have no names: asked with the smallest image."""
+    network = predictor.prepared()
+    (top, bottom), (left, right) = margins(network.network, 1, 1)
+    zeros = np.zeros((1, top + 1 + bottom, left + 1 + right, predictor.channels), np.float32)
+    return int(network(zeros).shape[-1])

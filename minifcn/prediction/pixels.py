@@ -13,7 +13,9 @@ from minifcn.io.regions import Regions
 from minifcn.kernels.shapes import Pair
 from minifcn.prediction.canvas import mirrored
 
-_BAND = 2**21  # numbers that are looked at together for the statistics of an image: 16 MiB in float64
+_BAND = 2**20  # numbers that are looked at together for the statistics of an image
+#: Bytes that this takes: as in the file, in float32, and three times in float64.
+STATISTICS = _BAND * (8 + 4 + 3 * 8)
 
 
 class Statistics(NamedTuple):

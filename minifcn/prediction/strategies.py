@@ -86,7 +86,8 @@ class Resize:
 
     Bilinear; where it shrinks, after a Gaussian that takes away what the smaller image cannot hold. Objects then have
     another scale than those the network learnt, and what was thinner than a pixel of the small image is lost. Use it
-    for images whose objects are larger than in training. Values are interpolated, so sums over the image (counts) change.
+    for images whose objects are larger than in training. Values are interpolated, so sums over the image (counts)
+    change.
 
     Args:
         size: of the longer side, or height and width.
@@ -137,15 +138,18 @@ class Auto:
 
     def __call__(self, network: Prepared, images: np.ndarray) -> np.ndarray:
         """Normalised images (N, H, W, C) -> answers (N, H, W, K)."""
-        _, height, width, _ = images.shape
+        return self.chosen(network, *images.shape[1:3])(network, images)
+
+    def chosen(self, network: Prepared, height: int, width: int) -> Pad | TileBy:
+        """What it does with images of that size."""
         (top, bottom), (left, right) = canvas.margins(network.network, height, width)
-        if (height + top + bottom) * (width + left + right) > MOST_PADDED:
-            try:
-                _ = network.geometry
-            except ValueError:
-                return Pad()(network, images)
-            return TileBy(self.options)(network, images)
-        return Pad()(network, images)
+        if (height + top + bottom) * (width + left + right) <= MOST_PADDED:
+            return Pad()
+        try:
+            _ = network.geometry
+        except ValueError:
+            return Pad()
+        return TileBy(self.options)
 
 
 def strategy(name: str, options: TileOptions, size: int | Pair | None = None) -> Strategy:
