@@ -8,6 +8,8 @@
 tensor([2., 4.])
 """
 
+from typing import TYPE_CHECKING, Any
+
 from minifcn import functional, memory, models, nn, optim
 from minifcn._version import __version__
 from minifcn.autograd import Operation, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -16,6 +18,9 @@ from minifcn.gradcheck import gradcheck, gradgradcheck
 from minifcn.random import manual_seed
 from minifcn.settings import device, get_num_threads, set_num_threads
 from minifcn.tensor import Tensor
+
+if TYPE_CHECKING:
+    from minifcn.prediction import predict
 
 __all__ = [
     "Operation",
@@ -39,6 +44,7 @@ __all__ = [
     "ones",
     "ones_like",
     "optim",
+    "predict",
     "rand",
     "randn",
     "set_grad_enabled",
@@ -47,3 +53,12 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Prediction stands on data sets, images and audits: those who only compute need not wait for them.
+    if name == "predict":
+        from minifcn.prediction import predict
+
+        return predict
+    raise AttributeError(f"module 'minifcn' has no attribute {name!r}")

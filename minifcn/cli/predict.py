@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from minifcn.cli.notice import announce_compilation
 if TYPE_CHECKING:
     from minifcn.prediction import Predictor
     from minifcn.prediction.stream import Plan, Written
+    from minifcn.prediction.tiling import TileOptions
 
 
 class StrategyName(StrEnum):
@@ -38,6 +39,9 @@ _STRATEGY = (
     "pad: mirrored to the next size that the network takes, and cropped back. tile: in tiles, without a seam. resize: "
     "to --size, and back. whole: as it is. auto: pad, or tile from 4 million pixels on."
 )
+
+#: Rows and columns of an image that --prove is given at the most; it takes as many of them as it needs.
+_SAMPLE = 4096
 
 
 def predict(
@@ -82,7 +86,7 @@ def predict(
     class. A network that answers with values, such as a density, gives them as float32 in tif (or npy, zarr), and says
     what they add up to. Jpg would blur classes: results of jpg and bmp are png.
     """
-    from minifcn.prediction.strategies import strategy as named
+    from minifcn.prediction.strategies import by_name
     from minifcn.prediction.tiling import TileOptions
     from minifcn.training.run import Run
 
@@ -90,7 +94,7 @@ def predict(
     predictor = Run.open(run).predictor(checkpoint.value)
     options = TileOptions(tile, halo, stride, None if blend is None else blend.value)
     tiled = strategy is StrategyName.auto and options != TileOptions()
-    predictor.strategy = named("tile" if tiled else strategy.value, options, size)
+    predictor.strategy = by_name("tile" if tiled else strategy.value, options, size)
     predictor.symmetries = symmetries
     targets = _targets(predictor, inputs, out, probabilities, overwrite)
     out.mkdir(parents=True, exist_ok=True)
@@ -197,6 +201,14 @@ def _result(source: Path, written: Written, values: bool) -> str:
     return f"{source} -> {paths}" + (f": {said} in all" if values else "")
 
 
-def _prove(predictor: Predictor, source: Path, options: Any) -> None:
-    """Compare tiles with the whole, on the first image."""
-    raise NotImplementedError
+def _prove(predictor: Predictor, source: Path, options: TileOptions) -> None:
+    """Compare tiles with the whole, on the corner of the first page of an image."""
+    from minifcn.io.regions import open_regions
+    from minifcn.prediction.pixels import Pixels
+    from minifcn.prediction.proving import prove
+
+    with open_regions(source, predictor.channels) as image:
+        _, height, width, _ = image.shape
+        corner = image.read(0, (0, min(height, _SAMPLE)), (0, min(width, _SAMPLE)))
+        floats = Pixels(image, predictor.channels).convert(corner)
+    print(prove(predictor, floats, tile=options.tile, halo=options.halo, stride=options.stride, blend=options.blend))

@@ -28,7 +28,7 @@ def weights(kind: Blend | None, kept: Sequence[Pair], centres: Sequence[float], 
         centres: the row in the middle of each tile's output.
         length: rows of a tile's output.
 
-    >>> [list(part) for part in weights("constant", [(0, 3), (2, 4)], [1.0, 3.0], 3)]
+    >>> [part.tolist() for part in weights("constant", [(0, 3), (2, 4)], [1.0, 3.0], 3)]
     [[1.0, 1.0, 0.5], [0.5, 1.0]]
     """
     parts = []

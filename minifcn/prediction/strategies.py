@@ -86,8 +86,7 @@ class Resize:
 
     Bilinear; where it shrinks, after a Gaussian that takes away what the smaller image cannot hold. Objects then have
     another scale than those the network learnt, and what was thinner than a pixel of the small image is lost. Use it
-    for images whose objects are larger than in training. Values are interpolated, so sums over the image (counts)
-    change.
+    for images whose objects are larger than in training. Values are interpolated, so their sums, counts, change.
 
     Args:
         size: of the longer side, or height and width.
@@ -152,13 +151,13 @@ class Auto:
         return TileBy(self.options)
 
 
-def strategy(name: str, options: TileOptions, size: int | Pair | None = None) -> Strategy:
+def by_name(name: str, options: TileOptions, size: int | Pair | None = None) -> Strategy:
     """By name, with its options.
 
     Raises:
         ValueError: there is none of the name, or it has not the options.
 
-    >>> strategy("resize", TileOptions(), 512)
+    >>> by_name("resize", TileOptions(), 512)
     Resize(size=512)
     """
     if name not in NAMES:
@@ -173,7 +172,8 @@ def strategy(name: str, options: TileOptions, size: int | Pair | None = None) ->
         if len(sides) != 2 or any(not isinstance(side, (int, np.integer)) or side < 1 for side in sides):
             raise ValueError(f"predict: size must be a positive whole number or (height, width), got {size!r}")
         return Resize(size)  # type: ignore[arg-type]
-    return {"auto": Auto(), "pad": Pad(), "tile": TileBy(options), "whole": Whole()}[name]
+    others: dict[str, Strategy] = {"auto": Auto(), "pad": Pad(), "tile": TileBy(options), "whole": Whole()}
+    return others[name]
 
 
 def resized(images: np.ndarray, size: Pair) -> np.ndarray:

@@ -97,6 +97,7 @@ class AxisOptions(NamedTuple):
 class AxisTiling(NamedTuple):
     """Windows along one axis, and the rows of the image that each answers."""
 
+    period: int  # the network's total stride
     window: int  # rows of a window
     stride: int  # from a window to the next, but the last, which ends where the canvas ends
     usable: Pair  # [begin, end) of the rows of a window's output that are used at its inner edges
@@ -195,10 +196,17 @@ def along_axis(model: SizedNetwork, geometry: AxisGeometry, length: int, options
         cuts = [0, *((after[0] + before[1]) // 2 for before, after in itertools.pairwise(keep)), length]
         keep = list(itertools.pairwise(cuts))
     output = model.output_length(window)
-    centres = [begin + (output - 1) / 2 for begin in begins]
-    exact = len(begins) == 1 or _within(usable, geometry.exact(window, output))
-    read = [(begin - above, begin - above + window) for begin in begins]
-    return AxisTiling(window, stride, usable, exact, canvas, read, keep, weights(options.blend, keep, centres, output))
+    return AxisTiling(
+        period=geometry.period,
+        window=window,
+        stride=stride,
+        usable=usable,
+        exact=len(begins) == 1 or _within(usable, geometry.exact(window, output)),
+        canvas=canvas,
+        read=[(begin - above, begin - above + window) for begin in begins],
+        keep=keep,
+        weights=weights(options.blend, keep, [begin + (output - 1) / 2 for begin in begins], output),
+    )
 
 
 def _check_stride(stride: int | None, period: int) -> None:
@@ -211,27 +219,32 @@ def _check_stride(stride: int | None, period: int) -> None:
 
 def _window(model: SizedNetwork, geometry: AxisGeometry, canvas: int, options: AxisOptions) -> int:
     """The largest window within the wanted tile that can end where the canvas ends, and keeps something."""
-    period = geometry.period
-
-    def kept(window: int) -> int:
-        output = model.output_length(window)
-        usable = _usable(geometry, window, output, options.halo) if output else (0, 0)
-        return (usable[1] - usable[0]) // period * period
-
-    wanted = options.tile
+    period, wanted = geometry.period, options.tile
     if wanted is None:
-        half = (n for n in range(DEFAULT_TILE, min(canvas, _LARGEST) + 1) if 2 * kept(n) >= n)
-        wanted = max(DEFAULT_TILE, next(half, canvas))
+        wanted = max(DEFAULT_TILE, enough(model, geometry, options))
     if canvas <= wanted:
         return canvas
     for window in range(wanted - (wanted - canvas) % period, 0, -period):
-        if kept(window):
+        if largest_stride(model, geometry, window, options.halo):
             return window
-    least = next((n for n in range(wanted + (canvas - wanted) % period, canvas, period) if kept(n)), canvas)
+    larger = range(wanted + (canvas - wanted) % period, canvas, period)
+    least = next((window for window in larger if largest_stride(model, geometry, window, options.halo)), canvas)
     raise ValueError(
         f"predict: tiles of {wanted} pixels are too small: all of their answers would depend on their edges; take "
         f"tile={least} at least, or a smaller halo with blend='gaussian'"
     )
+
+
+def enough(model: SizedNetwork, geometry: AxisGeometry, options: AxisOptions) -> int:
+    """The smallest window of which half is kept."""
+    return next(n for n in range(1, _LARGEST) if 2 * largest_stride(model, geometry, n, options.halo) >= n)
+
+
+def largest_stride(model: SizedNetwork, geometry: AxisGeometry, window: int, halo: int | None) -> int:
+    """The largest stride at which windows leave no gap; 0 if there is none."""
+    output = model.output_length(window)
+    begin, end = _usable(geometry, window, output, halo) if output else (0, 0)
+    return (end - begin) // geometry.period * geometry.period
 
 
 def _usable(geometry: AxisGeometry, window: int, output: int, halo: int | None) -> Pair:
