@@ -30,6 +30,8 @@ from minifcn.prediction.predictor import Predictor
 from minifcn.prediction.strategies import Auto, TileBy, Whole
 from minifcn.prediction.tiling import Tiling
 
+_OTHER = 2**24  # bytes: what the libraries that read and write files take, about
+
 
 class Plan(NamedTuple):
     """What is about to be computed."""
@@ -156,7 +158,9 @@ class _Job:
                 "begin anew with --overwrite"
             )
         resume = unfinished and not changed
-        if not overwrite and not (resume and len(journal.steps) == self.bands_a_page * self.image.shape[0]):
+        if resume and len(journal.steps) == self.bands_a_page * self.image.shape[0]:
+            return  # all is computed; some results may have their names already
+        if not overwrite:
             refuse_existing([output.path for output in self.outputs])
         if not resume:
             journal.begin(self.settings)
@@ -264,7 +268,7 @@ def expected_peak(tiles: Tiles, outputs: list[Output]) -> int:
     window = rows * columns * tiles.pixels.channels * (4 + 8 + 8 + 4)  # as float32, and normalised in float64
     results = sum(kept * width * output.dtype.itemsize for output in outputs)
     sums = 0 if tiles.parted else 3 * kept * width * answers.shape[-1] * answers.itemsize
-    return _resident() + max(STATISTICS, strip + window + results + sums)
+    return _resident() + _OTHER + max(STATISTICS, strip + window + results + sums)
 
 
 def _resident() -> int:
