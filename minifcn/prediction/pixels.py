@@ -44,7 +44,8 @@ class Pixels:
         from minifcn.data.sets.pairs import converted
 
         given = part.shape[-1]
-        if given in (2, 4) and given != self.channels:
+        # Transparency is stored with each pixel; planes of their own are other colours or stains.
+        if given in (2, 4) and given != self.channels and "C" not in self.image.axes:
             part = part[..., :-1]
         try:
             floats = part.astype(np.float32) if part.dtype.kind == "f" else to_float(part)
