@@ -2,151 +2,213 @@
 
 from __future__ import annotations
 
-import re
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from minifcn.cli.evaluate import Checkpoint
 from minifcn.cli.notice import announce_compilation
 
+if TYPE_CHECKING:
+    from minifcn.prediction import Predictor
+    from minifcn.prediction.stream import Plan, Written
+    from minifcn.prediction.tiling import TileOptions
+
+
+class StrategyName(StrEnum):
+    """How an image of another size than the network takes is answered."""
+
+    auto = "auto"
+    pad = "pad"
+    tile = "tile"
+    resize = "resize"
+    whole = "whole"
+
+
+class BlendName(StrEnum):
+    """How tiles that overlap are averaged."""
+
+    constant = "constant"
+    gaussian = "gaussian"
+
+
+_INPUTS = "Images or stacks: tif, png, jpg, bmp, npy, zarr."
+_STRATEGY = (
+    "pad: mirrored to the next size that the network takes, and cropped back. tile: in tiles, without a seam. resize: "
+    "to --size, and back. whole: as it is. auto: pad, or tile from 4 million pixels on."
+)
+
+#: Rows and columns of an image that --prove is given at the most; it takes as many of them as it needs.
+_SAMPLE = 4096
+
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.", metavar="RUN", show_default=False)],
-    inputs: Annotated[
-        list[Path], typer.Argument(help="Images or stacks: tif, png, jpg, npy.", metavar="INPUT...", show_default=False)
-    ],
+    inputs: Annotated[list[Path], typer.Argument(help=_INPUTS, metavar="INPUT...", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder for the results; they keep the inputs' names.", show_default=False)],
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write probabilities instead of the most probable class.")
     ] = False,
+    strategy: Annotated[StrategyName, typer.Option(help=_STRATEGY)] = StrategyName.auto,
+    tile: Annotated[
+        int | None, typer.Option(help="Rows and columns of a tile, at most.", min=1, show_default="1024, or as needed")
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option(help="From a tile to the next.", min=1, show_default="the largest without a seam")
+    ] = None,
+    halo: Annotated[
+        int | None, typer.Option(help="Rows that a tile drops at its edges.", min=0, show_default="those that it must")
+    ] = None,
+    blend: Annotated[
+        BlendName | None, typer.Option(help="Average tiles that overlap, with such weights.", show_default=False)
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Longer side of the image that --strategy resize predicts.", min=1)
+    ] = None,
+    symmetries: Annotated[
+        bool, typer.Option("--symmetries", help="Average over the eight symmetries of the square (8 times as long).")
+    ] = False,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Compare tiles with the whole, on a part of the first image, and say so.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     checkpoint: Annotated[Checkpoint, typer.Option(help="Which of the run's networks.")] = Checkpoint.best,
 ) -> None:
     """Apply a trained network to images of any size; results have the inputs' names, sizes and formats.
 
+    Large images (tif, npy, zarr) are read and written part by part, so they may be larger than memory. When it is
+    interrupted, the same command goes on from there.
+
     With two classes, the result is a mask of 0 and 255 (the second class), or with --probabilities the probability of
     the second class. With more, it is the class number (as a palette image in png), or one probability image for each
-    class. A network that answers with values, such as a density, gives them as float32 in tif (or npy), and says what
-    they add up to. Jpg would blur classes: results of jpg and bmp are png.
+    class. A network that answers with values, such as a density, gives them as float32 in tif (or npy, zarr), and says
+    what they add up to. Jpg would blur classes: results of jpg and bmp are png.
     """
-    from rich.console import Console
-    from rich.progress import track
-
-    from minifcn.io import ImageError
+    from minifcn.prediction.strategies import by_name
+    from minifcn.prediction.tiling import TileOptions
     from minifcn.training.run import Run
 
     announce_compilation()
     predictor = Run.open(run).predictor(checkpoint.value)
-    values = predictor.activation == "identity"
-    names = [_target(path, out, values) for path in inputs]
-    if len(set(names)) < len(names):
-        raise ImageError(
-            "two inputs have the same name, so their results would too; predict them into different folders"
-        )
-    if any(path.resolve() == name.resolve() for path, name in zip(inputs, names, strict=True)):
-        raise ImageError(f"--out {out} is the inputs' own folder: results would replace them; give another one")
+    options = TileOptions(tile, halo, stride, None if blend is None else blend.value)
+    tiled = strategy is StrategyName.auto and options != TileOptions()
+    predictor.strategy = by_name("tile" if tiled else strategy.value, options, size)
+    predictor.symmetries = symmetries
+    targets = _targets(predictor, inputs, out, probabilities, overwrite)
+    out.mkdir(parents=True, exist_ok=True)
+    if prove:
+        _prove(predictor, inputs[0], options)
+    for source, target in zip(inputs, targets, strict=True):
+        _predict_file(predictor, source, target, probabilities, overwrite)
+
+
+def _targets(predictor: Predictor, inputs: list[Path], out: Path, probabilities: bool, overwrite: bool) -> list[Path]:
+    """A result for each input, refused before anything is computed if one cannot be written."""
+    from minifcn.io import ImageError
+    from minifcn.io.stores import is_store
+    from minifcn.prediction.maps import Maps
+    from minifcn.prediction.stream import journal_of, refuse_existing
+
     for path in inputs:
-        if not path.is_file():
+        if not path.is_file() and not is_store(path):
             what = "is a folder; name the images in it" if path.is_dir() else "no such file"
             raise FileNotFoundError(f"{path}: {what}")
     if out.exists() and not out.is_dir():
         raise ImageError(f"--out {out}: is a file; give a folder")
-    out.mkdir(parents=True, exist_ok=True)
-    console = Console(stderr=True)
-    for path, name in track(
-        list(zip(inputs, names, strict=True)), "predicting", console=console, disable=not console.is_terminal
-    ):
-        written, said = _predict_file(predictor, path, name, probabilities)
-        paths = ", ".join(str(p) for p in written)
-        console.print(f"{path} -> {paths}{said}", markup=False, highlight=False, soft_wrap=True)
+    maps = Maps.asked(predictor, probabilities)
+    targets = [_target(path, out, maps.kind == "values") for path in inputs]
+    results = [
+        (source, target, path) for source, target in zip(inputs, targets, strict=True) for path in maps.paths(target)
+    ]
+    paths = [path.resolve() for _, _, path in results]
+    if len(set(paths)) < len(paths):
+        twice = next(path for k, path in enumerate(paths) if path in paths[:k])
+        raise ImageError(
+            f"two inputs have the same name, so their results would too ({twice.name}); predict them into different "
+            "folders"
+        )
+    if set(paths) & {path.resolve() for path in inputs}:
+        raise ImageError(f"--out {out} is the inputs' own folder: results would replace them; give another one")
+    if not overwrite:
+        # One with a journal may be unfinished; what is to be done about it is decided when its turn comes.
+        refuse_existing([path for _, target, path in results if not journal_of(target).exists()])
+    return targets
 
 
 def _target(path: Path, out: Path, values: bool) -> Path:
-    if values and path.suffix.lower() not in (".tif", ".tiff", ".npy"):
+    if values and path.is_file() and path.suffix.lower() not in (".tif", ".tiff", ".npy"):
         return out / path.with_suffix(".tif").name
     return out / (path.with_suffix(".png").name if path.suffix.lower() in (".jpg", ".jpeg", ".bmp") else path.name)
 
 
-def _predict_file(predictor: Any, path: Path, name: Path, probabilities: bool) -> tuple[list[Path], str]:
-    """Predict a file; return what was written, and what else there is to say."""
-    from minifcn.io import ImageError, read_image, to_float
+def _predict_file(predictor: Predictor, source: Path, target: Path, probabilities: bool, overwrite: bool) -> None:
+    """Predict a file, with a bar, and say what was written."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    array = read_image(path)
-    try:  # floating point as it is: training had no other range for it
-        floats = array.astype(np.float32) if array.dtype.kind == "f" else to_float(array)
-        images, stacked = as_images(floats, predictor.channels)
-    except ValueError as error:
-        raise ImageError(f"{path}: {error}") from None
-    result = predictor(images)
-    values, binary = predictor.activation == "identity", result.shape[-1] == 2
-    said = ""
-    if values:
-        layers = {name: result[..., 0]} if result.shape[-1] == 1 else _one_each(name, result, predictor.classes)
-        totals = result.sum(axis=(1, 2)) / predictor.scale  # (N, H, W, K) -> (N, K)
-        said = ": " + ", ".join(" and ".join(f"{total:.1f}" for total in image) for image in totals) + " in all"
-    elif probabilities:
-        layers = {name: result[..., 1]} if binary else _one_each(name, result, predictor.classes)
-    elif binary:
-        layers = {name: (255 * result.argmax(axis=-1)).astype(np.uint8)}
-    else:
-        layers = {name: result.argmax(axis=-1).astype(np.uint8 if result.shape[-1] <= 256 else np.uint16)}
-    for target, layer in layers.items():
-        _write(
-            target, layer if stacked else layer[0], classes=0 if values or probabilities or binary else result.shape[-1]
+    from minifcn.prediction.stream import predict_file
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(source.name, total=None)
+
+        def announce(plan: Plan) -> None:
+            for line in _lines(source, plan):
+                say(line)
+
+        try:
+            written = predict_file(
+                predictor,
+                source,
+                target,
+                probabilities,
+                overwrite,
+                announce,
+                lambda done, pixels: bar.update(task, completed=done, total=pixels),
+            )
+        except KeyboardInterrupt:
+            say(f"{source}: interrupted; the same command goes on from here")
+            raise
+    say(_result(source, written, predictor.activation == "identity"))
+
+
+def _lines(source: Path, plan: Plan) -> list[str]:
+    """What to say before it begins: nothing of a small image."""
+    lines = []
+    if plan.window is not None:
+        pages, height, width, _ = plan.shape
+        stack = f"{pages} pages of " if pages > 1 else ""
+        peak = f"; about {plan.peak / 2**20:.0f} MiB of memory" if plan.peak else ""
+        lines.append(
+            f"{source}: {stack}{height} x {width} pixels in tiles of {plan.window[0]} x {plan.window[1]}, "
+            f"{plan.bands} bands{peak}"
         )
-    return list(layers), said
+    if plan.done:
+        lines.append(f"{source}: goes on after {plan.done} of {plan.bands} bands")
+    return lines
 
 
-def _one_each(name: Path, result: np.ndarray, classes: tuple[str, ...]) -> dict[Path, np.ndarray]:
-    """A file for each class: digits.png -> digits_background.png, digits_0.png, ..."""
-    labels = [re.sub(r"[^\w.-]+", "_", label) for label in classes]  # as file names know no slashes
-    if len(set(labels)) < len(labels):
-        labels = [f"{k}_{label}" for k, label in enumerate(labels)]
-    return {name.with_name(f"{name.stem}_{label}{name.suffix}"): result[..., k] for k, label in enumerate(labels)}
+def _result(source: Path, written: Written, values: bool) -> str:
+    paths = ", ".join(str(path) for path in written.paths)
+    said = ", ".join(" and ".join(f"{total:.1f}" for total in page) for page in written.totals)
+    return f"{source} -> {paths}" + (f": {said} in all" if values else "")
 
 
-def _write(path: Path, array: np.ndarray, classes: int) -> None:
-    from minifcn.io import replacing, write_image
+def _prove(predictor: Predictor, source: Path, options: TileOptions) -> None:
+    """Compare tiles with the whole, on the corner of the first page of an image."""
+    from minifcn.io.regions import open_regions
+    from minifcn.prediction.pixels import Pixels
+    from minifcn.prediction.proving import prove
 
-    if path.suffix.lower() != ".png" or not classes or classes > 256:
-        write_image(path, array, stack=array.ndim == 3)  # results have no channels
-        return
-    # A palette makes class numbers visible, and leaves them as they are for whoever reads the file.
-    from PIL import Image
-
-    from minifcn.training.figures import class_colours
-
-    image = Image.fromarray(array).convert("P")
-    image.putpalette(np.round(255 * class_colours(classes)).astype(int).ravel().tolist())
-    image.frombytes(array.tobytes())
-    with replacing(path) as temporary:
-        image.save(temporary, format="PNG")
-
-
-def as_images(array: np.ndarray, channels: int) -> tuple[np.ndarray, bool]:
-    """What a file holds as images (N, H, W, C) as training saw them, and whether it was a stack.
-
-    Transparency is left out, and colour becomes grey, or grey colour, if that is what the network was trained on.
-
-    >>> as_images(np.zeros((5, 8, 8)), channels=1)[0].shape, as_images(np.zeros((8, 8, 4)), channels=1)[0].shape
-    ((5, 8, 8, 1), (1, 8, 8, 1))
-
-    Raises:
-        ValueError: the number of channels does not fit.
-    """
-    from minifcn.data.sets.pairs import converted
-
-    stacked = array.ndim == 4 or (array.ndim == 3 and array.shape[-1] not in (1, 2, 3, 4, channels))
-    if array.ndim == 2 or (array.ndim == 3 and stacked):
-        array = array[..., None]
-    if not stacked:
-        array = array[None]
-    given = array.shape[-1]
-    if given in (2, 4) and given != channels:
-        array = array[..., :-1]
-    try:
-        return converted(array, channels), stacked
-    except ValueError:
-        raise ValueError(f"has {given} channels, but the network was trained on {channels}") from None
+    with open_regions(source, predictor.channels) as image:
+        _, height, width, _ = image.shape
+        corner = image.read(0, (0, min(height, _SAMPLE)), (0, min(width, _SAMPLE)))
+        floats = Pixels(image, predictor.channels).convert(corner)
+    print(prove(predictor, floats, tile=options.tile, halo=options.halo, stride=options.stride, blend=options.blend))

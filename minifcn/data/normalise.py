@@ -36,8 +36,13 @@ class Normalisation:
             return ((images - mean) / std).astype(np.float32, copy=False)
         mean = images.mean(axis=(-3, -2), keepdims=True, dtype=np.float64)
         std = images.std(axis=(-3, -2), keepdims=True, dtype=np.float64)
+        return self.of_image(images, mean, std)
+
+    @staticmethod
+    def of_image(part: NDArray[np.float32], mean: NDArray, std: NDArray) -> NDArray[np.float32]:
+        """A part (..., h, w, C) of an image whose own mean and standard deviation, by channel, are known already."""
         scale = np.where(std > 1e-6, 1.0 / np.maximum(std, 1e-6), 0.0)  # below a grey level of 16 bits: constant
-        return ((images - mean) * scale).astype(np.float32)
+        return ((part - mean) * scale).astype(np.float32)
 
 
 class Normalised(Derived):

@@ -2,7 +2,8 @@
 
 from minifcn.io.atomic import replacing
 from minifcn.io.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from minifcn.io.images import ImageError, read_image, to_float, write_image
+from minifcn.io.errors import ImageError
+from minifcn.io.images import read_image, to_float, write_image
 from minifcn.io.weights import WeightsError, from_torch, from_torch_layout, read_weights, to_torch_layout
 
 __all__ = [

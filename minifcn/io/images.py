@@ -5,27 +5,16 @@ the file's own, in the file's own type: nothing is scaled on reading. `to_float`
 0..1.
 """
 
-import logging
-import struct
-import threading
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from minifcn.io.atomic import replacing
+from minifcn.io.errors import DAMAGE, ImageError, explain
 
 KNOWN = ".tif, .tiff, .png, .jpg, .jpeg, .bmp, .npy"
-
-# What tifffile, Pillow and NumPy raise, between them, on a damaged file.
-_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, struct.error, zlib.error)
-
-
-class ImageError(ValueError):
-    """A file or an array that is not the image it should be; the message says which, and what to do."""
 
 
 def read_image(path: str | Path, labels: bool = False) -> np.ndarray:
@@ -62,8 +51,8 @@ def read_image(path: str | Path, labels: bool = False) -> np.ndarray:
             image = _READERS[suffix](file, labels)
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from error
-        except _DAMAGE as error:
-            raise ImageError(f"{path}: {_explain(suffix, error)}") from error
+        except DAMAGE as error:
+            raise ImageError(f"{path}: {explain(suffix, error)}") from error
     if image.ndim not in (2, 3, 4) or image.dtype.kind not in "biuf":
         raise ImageError(f"{path}: {image.dtype} of shape {image.shape} is no image, which has 2 to 4 axes of numbers")
     if image.size == 0:
@@ -135,21 +124,31 @@ def write_image(path: str | Path, array: np.ndarray, stack: bool | None = None) 
         raise ImageError(f"{path}: {error}") from error
 
 
+def write_palette(path: str | Path, labels: np.ndarray, colours: np.ndarray) -> None:
+    """Write class numbers (H, W), uint8, as .png with a palette (classes, 3) in 0..1.
+
+    It makes classes visible, and leaves their numbers as they are for whoever reads the file.
+    """
+    from PIL import Image
+
+    image = Image.fromarray(labels).convert("P")
+    image.putpalette(np.round(255 * np.asarray(colours)).astype(int).ravel().tolist())
+    image.frombytes(labels.tobytes())
+    with replacing(path) as temporary:
+        image.save(temporary, format="PNG")
+
+
 # ---- TIFF
 
 
 def _read_tiff(file: IO[bytes], labels: bool) -> np.ndarray:
-    import tifffile
+    from minifcn.io.tiff import only_series, refuse_damaged
 
-    with _complaints_of("tifffile") as complaints, tifffile.TiffFile(file) as tiff:
-        if len(tiff.series) != 1:
-            raise ImageError(f"holds {len(tiff.series)} images of different kinds; save each to a file of its own")
-        series = tiff.series[0]
+    with only_series(file) as (series, complaints):
         if series.ndim > 4:
             raise ImageError(f"has {series.ndim} axes ({series.axes}); save one channel or one time point a file")
         image = np.asarray(series.asarray())
-        if complaints:
-            raise ImageError(f"is damaged ({complaints[0]}); copy it again, or repair it by saving it from ImageJ")
+        refuse_damaged(complaints)
         # tifffile names interleaved samples S and separate channel planes C.
         channel = next((series.axes.index(name) for name in "SC" if name in series.axes), None)
     if channel is None:
@@ -157,29 +156,6 @@ def _read_tiff(file: IO[bytes], labels: bool) -> np.ndarray:
     if labels:
         raise ImageError(f"a label map has one channel, this image has {image.shape[channel]}")
     return np.moveaxis(image, channel, -1)
-
-
-@contextmanager
-def _complaints_of(name: str) -> Iterator[list[str]]:
-    """The errors that a library logs while this thread is in the block.
-
-    Of a stack that was cut short tifffile reads the pages that are left, and says so in its log only.
-    """
-    complaints: list[str] = []
-    reader = threading.get_ident()
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == reader:
-                complaints.append(record.getMessage())
-
-    listener = Listener(logging.ERROR)
-    logger = logging.getLogger(name)
-    logger.addHandler(listener)
-    try:
-        yield complaints
-    finally:
-        logger.removeHandler(listener)
 
 
 def _write_tiff(file: IO[bytes], array: np.ndarray, stack: bool) -> None:
@@ -298,14 +274,6 @@ def _known_suffix(path: Path) -> str:
     if suffix not in _READERS:
         raise ImageError(f"{path}: unknown suffix {path.suffix!r}; the known ones are {KNOWN}")
     return suffix
-
-
-def _explain(suffix: str, error: Exception) -> str:
-    """One line on why a file could not be read, and the mend."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if "imagecodecs" in reason:
-        return f"is compressed ({reason}); install imagecodecs, or save it uncompressed"
-    return f"cannot be read as {suffix} ({reason}); it is damaged or of another format"
 
 
 def _check_unit_range(name: str, image: np.ndarray) -> None:

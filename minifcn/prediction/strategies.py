@@ -137,15 +137,18 @@ class Auto:
 
     def __call__(self, network: Prepared, images: np.ndarray) -> np.ndarray:
         """Normalised images (N, H, W, C) -> answers (N, H, W, K)."""
-        _, height, width, _ = images.shape
+        return self.chosen(network, *images.shape[1:3])(network, images)
+
+    def chosen(self, network: Prepared, height: int, width: int) -> Pad | TileBy:
+        """What it does with images of that size."""
         (top, bottom), (left, right) = canvas.margins(network.network, height, width)
-        if (height + top + bottom) * (width + left + right) > MOST_PADDED:
-            try:
-                _ = network.geometry
-            except ValueError:
-                return Pad()(network, images)
-            return TileBy(self.options)(network, images)
-        return Pad()(network, images)
+        if (height + top + bottom) * (width + left + right) <= MOST_PADDED:
+            return Pad()
+        try:
+            _ = network.geometry
+        except ValueError:
+            return Pad()
+        return TileBy(self.options)
 
 
 def by_name(name: str, options: TileOptions, size: int | Pair | None = None) -> Strategy:

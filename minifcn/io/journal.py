@@ -1,0 +1,103 @@
+"""How far a long computation has come, so that it can be killed at any moment and goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+
+class JournalError(ValueError):
+    """Somebody else is at it, or it was begun with other settings."""
+
+
+class Journal:
+    """A file of one line for each finished step, below a line that says what is being computed.
+
+    A step is noted after its results are on the disk. A line that a kill cut short does not
+    count: the step is repeated.
+    """
+
+    def __init__(self, file: TextIO, path: Path) -> None:
+        self._file, self.path = file, path
+        self.settings: dict[str, Any] | None = None
+        #: What was noted of each finished step.
+        self.steps: list[Any] = []
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Forget everything, and say what is computed from now on."""
+        self._file.seek(0)
+        self._file.truncate()
+        self.settings, self.steps = dict(settings), []
+        self._append(self.settings)
+
+    def add(self, step: Any) -> None:
+        """Note a finished step; returns once that would survive a power cut."""
+        self.steps.append(step)
+        self._append(step)
+
+    def remove(self) -> None:
+        """The computation is complete, or nothing of it can be used again."""
+        self.path.unlink(missing_ok=True)
+
+    def _append(self, line: Any) -> None:
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def read(self) -> None:
+        """Take in what the file says, and cut off what is not a whole line."""
+        self._file.seek(0)
+        whole, _, torn = self._file.read().rpartition("\n")
+        try:
+            lines = [json.loads(line) for line in whole.splitlines()]
+        except json.JSONDecodeError:  # none of our files: as if it were empty
+            lines, torn = [], "damaged"
+        if lines:
+            self.settings, self.steps = lines[0], lines[1:]
+        if torn:
+            self._file.seek(len((whole + "\n").encode()) if lines else 0)
+            self._file.truncate()
+
+
+@contextmanager
+def open_journal(path: Path) -> Iterator[Journal]:
+    """Open a journal, or begin an empty one; other processes are kept out of it until the block, or the process, ends.
+
+    Raises:
+        JournalError: another process has it.
+    """
+    import fcntl
+
+    while True:
+        with path.open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise JournalError(f"{path}: another process is writing this result; wait for it") from None
+            if not _is_still(path, file):  # who had it before has finished and removed it
+                continue
+            journal = Journal(file, path)
+            journal.read()
+            yield journal
+            return
+
+
+def _is_still(path: Path, file: TextIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What differs between two settings, for an error message; "" if nothing does.
+
+    >>> difference({"tile": 512, "halo": None}, {"tile": 256, "halo": None})
+    'tile was 512 and is 256'
+    """
+    keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+    return ", ".join(f"{key} was {old.get(key)} and is {new.get(key)}" for key in keys)
