@@ -135,7 +135,7 @@ def test_images_are_cropped_or_mirrored_and_windows_become_images():
             lambda: effective_receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten())),
             "and no map .1, P, Q, K",
         ),
-        (lambda: effective_receptive_field(dead()), "no gradient of the centre of the output reaches the image"),
+        (lambda: effective_receptive_field(dead()), "no gradient of the output.s centre reaches the image"),
     ],
 )
 def test_what_cannot_be_measured_is_explained(call, message):
