@@ -6,9 +6,9 @@
 """
 
 from minifcn.audit.cost import Cost, LayerCost, cost
+from minifcn.audit.doctor import Diagnosis, Finding, doctor, doctor_source
 from minifcn.audit.effective import EffectiveField
 from minifcn.audit.effective_report import EffectiveReport, effective_receptive_field
-from minifcn.audit.doctor import Diagnosis, Finding, doctor, doctor_source
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
 from minifcn.audit.field_report import ReceptiveFieldReport, receptive_field_report
 from minifcn.audit.layers import attributed
@@ -26,14 +26,14 @@ from minifcn.audit.support import Support, gradient_support
 __all__ = [
     "AxisField",
     "Cost",
+    "Diagnosis",
     "EffectiveField",
     "EffectiveReport",
+    "Finding",
     "LayerCost",
     "LayerParameters",
     "LuoLaw",
     "MemoryReport",
-    "Diagnosis",
-    "Finding",
     "NetworkFacts",
     "Parameters",
     "ReceptiveField",
@@ -45,12 +45,12 @@ __all__ = [
     "Support",
     "attributed",
     "cost",
+    "doctor",
+    "doctor_source",
     "effective_receptive_field",
     "gradient_support",
     "luo_law",
     "memory",
-    "doctor",
-    "doctor_source",
     "network_facts",
     "parameters",
     "published_options",

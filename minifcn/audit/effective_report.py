@@ -40,9 +40,7 @@ class EffectiveReport(Report):
         """Effective sizes beside the theoretical one."""
         theoretical = self.fields[0].theoretical_size
         sizes = ", ".join(f"{field.size:.1f} pixels {field.label}".rstrip() for field in self.fields)
-        return (
-            f"{self.subject}: effective receptive field {sizes}; the theoretical one is {theoretical:.0f} pixels wide"
-        )
+        return f"{self.subject}: effective receptive field {sizes}; theoretical {theoretical:.0f} pixels"
 
     def table(self) -> Table:
         """A column a field."""
@@ -152,14 +150,14 @@ def _measured(pairs: Any, theoretical: tuple[Pair, Pair], label: str, advance: C
     total: Any = 0.0
     for module, image in pairs:
         gradient = centre_gradient(module, image[None])
-        largest = gradient.max()
-        if not (np.isfinite(largest) and largest > 0):
-            raise ValueError(
-                "effective_receptive_field: no gradient of the centre of the output reaches the image, or it is not "
-                "finite; units on the way may all be at zero: try other images"
-            )
-        total = total + gradient / largest
+        if gradient.max() != 0:  # now and then, all units on the way are at zero
+            total = total + gradient / gradient.max()
         advance()
+    if not (np.isfinite(total).all() and np.max(total) > 0):
+        raise ValueError(
+            "effective_receptive_field: no gradient of the output's centre reaches the image, or it is not finite; "
+            "units on the way may all be at zero: try other images, or more --runs"
+        )
     return EffectiveField(total / total.max(), label, theoretical)
 
 

@@ -249,7 +249,7 @@ def _draw_growth(axes: Any, layers: Sequence[LayerField]) -> None:
     axes.plot(places, most, marker=".", color="C0", label="largest field of a layer")
     if least != most:
         axes.plot(places, least, marker=".", linestyle="--", color="C1", label="smallest, where phases differ")
-    labels = [layer.path or layer.kind for layer in layers]
+    labels = [_short(layer.path) or layer.kind for layer in layers]
     every = -(-len(labels) // 45)
     axes.set_xticks(list(places)[::every], labels[::every], rotation=90, fontsize=8)
     axes.set_ylim(0, None)
@@ -258,6 +258,11 @@ def _draw_growth(axes: Any, layers: Sequence[LayerField]) -> None:
     axes.set_title("how it grows")
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left", fontsize=9)
+
+
+def _short(path: str) -> str:
+    """The end of a long path."""
+    return path if len(path) <= 16 else f"…{path[-15:]}"
 
 
 def _draw_phases(axes: Any, field: AxisField, support: Sequence[Support]) -> None:
@@ -271,9 +276,9 @@ def _draw_phases(axes: Any, field: AxisField, support: Sequence[Support]) -> Non
         last = first + found.found[1] - found.found[0]
         label = "ends that gradients reach" if number == 0 else None
         axes.plot([first, last], [found.phase] * 2, "|", color="black", markersize=9, label=label)
-    axes.set_ylim(*axes.get_ylim()[::-1])
+    axes.set_ylim(1.3 * len(phases), -max(0.5, 0.05 * len(phases)))  # with room for the legend
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("input row (pixels)")
     axes.set_ylabel("output row (phase)")
     axes.set_title("fields of the first output rows")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=9)
+    axes.legend(loc="lower center", fontsize=9)

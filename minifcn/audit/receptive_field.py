@@ -189,9 +189,13 @@ def receptive_field(network: Module | Subject, size: int | Pair | tuple[int, int
 
 def _searched(subject: Subject) -> ReceptiveField:
     """Along each axis, on strips that are as narrow as the network allows."""
-    side = next((length for length in range(1, _LARGEST + 1) if subject.output_size(length, length)), None)
+    known = isinstance(subject.module, Network)
+    if not known:
+        _check_map(subject)
+    most = _LARGEST if known else min(_LARGEST, _HOPELESS)
+    side = next((length for length in range(1, most + 1) if subject.output_size(length, length)), None)
     if side is None:
-        raise ValueError(f"receptive_field: {subject.name} takes no size up to {_LARGEST}{_complaint(subject)}")
+        raise ValueError(f"receptive_field: {subject.name} takes no size up to {most}{_complaint(subject)}")
     rows, tall = _long_enough(subject, side, 0)
     columns, wide = _long_enough(subject, side, 1)
     return ReceptiveField(rows, columns, (tall, wide))
@@ -237,6 +241,21 @@ def _legal_size(subject: Subject, least: int, side: int, axis: int) -> Pair | No
             if subject.output_size(*size):
                 return size
     return None
+
+
+def _check_map(subject: Subject) -> None:
+    """Raise ValueError if the module makes something else than a map, of which no size would ever do."""
+    for side in (32, 64, 128, 256):
+        try:
+            output = record(subject, (side, side, subject.channels)).output
+        except (ValueError, RuntimeError, IndexError):
+            continue
+        if output.ndim != 4:
+            raise ValueError(
+                f"receptive_field: {subject.name} makes {output.shape} of {side} x {side} pixels, and no map "
+                "(1, P, Q, K); give size=(height, width), or --size, and the output counts as one pixel"
+            )
+        return
 
 
 def _complaint(subject: Subject) -> str:
