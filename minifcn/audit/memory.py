@@ -202,8 +202,8 @@ def memory(
 
     >>> from minifcn.models import UNet
     >>> report = memory(UNet(1, 2, base=1), size=64, training=False, budget=2**30, measure=False)
-    >>> report.stages[0].images, report.stages[0].largest
-    ((1, 64, 64, 1), 5328)
+    >>> report.stages[0].images, report.stages[0].kinds["images and labels"]
+    ((1, 64, 64, 1), 16384)
     """
     subject = Subject.of(subject)
     if batch < 1 or (size is not None and min(_pair(size)) < 1) or (budget is not None and budget < 1):
