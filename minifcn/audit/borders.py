@@ -217,7 +217,7 @@ def borders(
         raise ValueError(
             f"borders: no output pixel of {probe.subject.name} is known to be free of the borders in images of up to "
             "1024 pixels a side: it depends on the whole image, or does not shift with it, so there is no truth to "
-            "compare with; see `minifcn audit receptive-field`"
+            "compare with"
         )
     window, margin = _sizes(probe, found)
     whole = window + 2 * margin

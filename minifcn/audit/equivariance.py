@@ -30,6 +30,8 @@ from minifcn.nn.antialias import antialiased
 Track = Callable[[Sequence[Pair]], Iterable[Pair]]
 #: Every image is shifted this far at least, also where a shift of one pixel is the period.
 _FAR = 4
+#: Without a period, half of a map is compared; with shifts by up to four rows for a pixel, and some rows to spare.
+_SMALLEST_MAP = 4 * _FAR
 #: All shifts of a period along both axes are measured if there are no more of them.
 _ALL = 64
 
@@ -270,8 +272,14 @@ def _without_period(probe: Probe) -> tuple[int, tuple[Pair, Pair], tuple[np.ndar
     """Of a network that does not shift with the image, by its operations: the ratio of sizes, and the middle half."""
     size = probe.subject.legal_size(64)
     sides = probe(np.zeros((size, size, probe.subject.channels))).shape[:2]
+    if min(sides) < _SMALLEST_MAP:
+        raise ValueError(
+            f"equivariance: {probe.subject.name} gives a map of {sides[0]} x {sides[1]} of an image of {size} x {size} "
+            "pixels, and its operations do not say that it shifts with the image; there is too little to compare"
+        )
     ratios = [Fraction(size, side) for side in sides]
-    periods = [(r.numerator, r.denominator) if r.numerator <= 32 >= r.denominator else (1, 1) for r in ratios]
+    simple = [max(ratio.numerator, ratio.denominator) <= _FAR for ratio in ratios]
+    periods = [(r.numerator, r.denominator) if few else (1, 1) for r, few in zip(ratios, simple, strict=True)]
     inside = tuple((np.arange(side) >= side // 4) & (np.arange(side) < side - side // 4) for side in sides)
     return size, (periods[0], periods[1]), inside
 
@@ -286,9 +294,9 @@ def _shifts(reach: Pair, full: bool | None) -> list[Pair]:
 
 def _compared(still: np.ndarray, moved: np.ndarray, inside: Sequence[np.ndarray], shift: tuple[int, int]) -> Error:
     """Over the pixels inside both maps: ``moved`` at p and ``still`` at p + shift."""
-    rows, columns = (np.flatnonzero(free[: len(free) - by] & free[by:]) for free, by in zip(inside, shift, strict=True))
-    if len(rows) == 0 or len(columns) == 0:  # only without a period: the map is as small as the shift
-        return Error(math.nan, math.nan)
+    rows, columns = (
+        np.flatnonzero(free[: max(len(free) - by, 0)] & free[by:]) for free, by in zip(inside, shift, strict=True)
+    )
     expected = still[np.ix_(rows + shift[0], columns + shift[1])]
     difference = moved[np.ix_(rows, columns)] - expected
     largest, rms = float(np.abs(expected).max()), float(np.sqrt(np.mean(expected**2)))

@@ -23,6 +23,8 @@ from minifcn.tensor import Tensor
 
 #: Relative errors up to here are roundings: of sums whose order may differ, such as those of a matrix product.
 ROUNDING = 1e-13
+#: Where the search for an image begins, in pixels a side.
+_FIRST = 32
 #: Where the search for an image with output pixels that are free of its borders ends.
 _LARGEST = 1024
 #: Where it ends if the output is not known to shift with the image.
@@ -84,7 +86,7 @@ class Probe:
         Returns:
             None if the output is not known to shift with the image, or depends on all of it.
         """
-        size = self.subject.legal_size(32)
+        size = self._first_size()
         while size <= _LARGEST:
             field = self._field(size)
             excess = min(_excess(axis, pixels, count) for axis in (field.rows, field.columns))
@@ -119,6 +121,14 @@ class Probe:
             "measured: its weights are zero or its units dead; "
             + ("draw random weights instead" if self.seed is None else "make it wider, such as -o base=4")
         )
+
+    def _first_size(self) -> int:
+        """A small legal size; for a module that takes none, what is wrong is found before many are tried."""
+        if not isinstance(self.module, Network):
+            sizes = range(_FIRST, _FIRST + 129)  # a multiple of any total stride up to 128 is among them
+            if not any(self.subject.output_size(size, size) for size in sizes):
+                self(np.zeros((2 * _FIRST, 2 * _FIRST, self.subject.channels)))  # it fails, and says why
+        return self.subject.legal_size(_FIRST)
 
     def _field(self, size: int) -> ReceptiveField:
         with settings.override(conv="direct"):  # it runs the network; Winograd's kernels need not be compiled for that
