@@ -21,6 +21,7 @@ from minifcn.audit.probe import ROUNDING, Interior, Probe, input_image
 from minifcn.audit.receptive_field import AxisField
 from minifcn.audit.report import Report, Table
 from minifcn.audit.subject import Subject
+from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
 
 #: What surrounds the window, and NumPy's name for it; the network's own padding has none.
@@ -179,7 +180,39 @@ class _Axis(NamedTuple):
     """Where the output rows of an image lie, along one axis, as seen from a window of it."""
 
     distance: np.ndarray  # (P,) pixels from the window's edge; 1 is the outermost, below 1 is outside
-    free: np.ndarray  # (P,) bool: the receptive field lies in the window, and no border has cut it
+    free: np.ndarray  # (P,) bool: the receptive field is that in the larger image, and lies in the window
+
+
+class _Placed(NamedTuple):
+    """A window and the larger image, along one axis."""
+
+    alone: AxisField
+    around: AxisField
+    period: Pair
+    window: int
+    margin: int
+
+    @property
+    def window_rows(self) -> slice:
+        """Which rows of the larger image's output are those of the window's.
+
+        An image shifted by the margin, a multiple of the period, shifts the output by as many periods.
+        """
+        begin = self.margin * self.period[1] // self.period[0]
+        return slice(begin, begin + len(self.alone.first))
+
+    def of_window(self) -> _Axis:
+        """The output of the window alone. A field is cut where it differs from that in the larger image."""
+        rows, alone = self.window_rows, self.alone
+        free = (alone.first + self.margin == self.around.first[rows]) & (
+            alone.last + self.margin == self.around.last[rows]
+        )
+        return _Axis(_distances(_positions(alone, self.period), self.window), free)
+
+    def of_whole(self) -> _Axis:
+        """The output of the window and what surrounds it."""
+        free = (self.around.first >= self.margin) & (self.around.last < self.margin + self.window)
+        return _Axis(_distances(_positions(self.around, self.period) - self.margin, self.window), free)
 
 
 def borders(
@@ -224,30 +257,26 @@ def borders(
     pixels = input_image((whole, whole), probe.subject.channels, seed, image)
     probe.enliven(pixels)
     alone, around = probe.field_at(window), probe.field_at(whole)
-    truth, axes = probe(pixels), [_around(axis, window, margin) for axis in around.axes]
+    placed = [_Placed(*each, window, margin) for each in zip(alone.axes, around.axes, _periods(found), strict=True)]
+    truth = probe(pixels)
     inside = pixels[margin : margin + window, margin : margin + window]
     errors = []
     for mode in track(list(MODES)):
-        extension = MODES[mode]
+        extension: Any = MODES[mode]
         if extension is None:
-            output = probe(inside)
-            # An image shifted by the margin, a multiple of the period, shifts the output by as many periods.
-            rows, columns = (
-                slice(by := margin * axis.period[1] // axis.period[0], by + length)  # type: ignore[index]
-                for axis, length in zip(alone.axes, output.shape, strict=False)
-            )
-            difference, within = output - truth[rows, columns], [_alone(axis, window) for axis in alone.axes]
+            rows, columns = (axis.window_rows for axis in placed)
+            difference, axes = probe(inside) - truth[rows, columns], [axis.of_window() for axis in placed]
         else:
-            padded = np.pad(inside, ((margin, margin), (margin, margin), (0, 0)), mode=extension)  # type: ignore[call-overload]
-            difference, within = probe(padded) - truth, axes
-        errors.append(_by_distance(mode, difference, within, float(np.abs(truth).max())))
+            padded = np.pad(inside, ((margin, margin), (margin, margin), (0, 0)), mode=extension)
+            difference, axes = probe(padded) - truth, [axis.of_whole() for axis in placed]
+        errors.append(_by_distance(mode, difference, axes, float(np.abs(truth).max())))
     return Borders(probe.subject.name, window, margin, tuple(errors), random_weights)
 
 
 def _sizes(probe: Probe, found: Interior) -> tuple[int, int]:
     """Of the window, whose middle no border reaches, and of the margin around it: multiples of both periods."""
-    step = math.lcm(*(axis.period[0] for axis in found.axes if axis.period))
-    reach = max(_reach(axis) for axis in found.axes)
+    step = math.lcm(*(pixels for pixels, _ in _periods(found)))
+    reach = max(_reach(axis, period) for axis, period in zip(found.axes, _periods(found), strict=True))
     window = probe.subject.legal_size(max(2 * reach + 2 * step, _SMALLEST))
     first = -(-reach // step)
     for multiple in range(first, first + 64):
@@ -259,28 +288,21 @@ def _sizes(probe: Probe, found: Interior) -> tuple[int, int]:
     )
 
 
-def _positions(axis: AxisField) -> np.ndarray:
+def _periods(found: Interior) -> tuple[Pair, ...]:
+    """Along both axes; a smaller image may be too small to tell them."""
+    return tuple(axis.period for axis in found.axes if axis.period is not None)
+
+
+def _positions(axis: AxisField, period: Pair) -> np.ndarray:
     """(P,) where output rows lie among the input rows: the output's middle is the image's."""
-    assert axis.period is not None
-    pixels, rows = axis.period
-    step = pixels / rows
-    count = len(axis.first)
+    step, count = period[0] / period[1], len(axis.first)
     return (np.arange(count) + 0.5) * step - 0.5 + (axis.length - count * step) / 2
 
 
-def _reach(axis: AxisField) -> int:
+def _reach(axis: AxisField, period: Pair) -> int:
     """How far fields extend from where their outputs lie, in pixels, rounded up."""
-    free, at = axis.inside, _positions(axis)
+    free, at = axis.inside, _positions(axis, period)
     return math.ceil(max((at - axis.first)[free].max(), (axis.last - at)[free].max(), 0.0))
-
-
-def _alone(axis: AxisField, window: int) -> _Axis:
-    return _Axis(_distances(_positions(axis), window), axis.inside)
-
-
-def _around(axis: AxisField, window: int, margin: int) -> _Axis:
-    free = (axis.first >= margin) & (axis.last < margin + window)
-    return _Axis(_distances(_positions(axis) - margin, window), free)
 
 
 def _distances(positions: np.ndarray, window: int) -> np.ndarray:

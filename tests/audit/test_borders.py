@@ -33,7 +33,10 @@ def test_a_u_net_of_depth_4_is_exact_from_the_95th_pixel():
         (PangCNN(1, 2), 5),  # four convolutions of 3 x 3
         (nn.Conv2d(1, 1, 7, padding=3), 4),
         (nn.Conv2d(1, 1, (7, 1), padding=(3, 0)), 4),
-        (nn.Sequential(nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.ConvTranspose2d(4, 1, 2, stride=2)), 2),
+        (
+            nn.Sequential(nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.ConvTranspose2d(4, 1, 2, stride=2)),
+            3,
+        ),  # two pixels of the first
     ],
 )
 def test_theory_and_measurement_agree(net, first):
@@ -73,7 +76,7 @@ def test_a_network_that_knows_where_pixels_are_is_exact_nowhere():
 def test_the_error_of_a_known_convolution():
     """Mean of 3 pixels along rows: padding by zeros misses x / 3, where x lies beyond the border."""
     net = nn.Conv2d(1, 1, (3, 1), padding=(1, 0), bias=False)
-    net.weight.copy_(np.full((3, 1, 1, 1), 1 / 3, np.float32))
+    net.weight.data[...] = np.full((3, 1, 1, 1), 1 / 3, np.float32)
     image = np.ones((200, 200, 1))
     image[::2] = 3.0
     image[:, ::3] += 1.0  # not the same everywhere

@@ -54,14 +54,14 @@ def test_layers_in_both_senses(layer, general, strict):
     ("net", "step"),
     [
         (UNet(1, 2, base=2, depth=2), 4),
-        (UNet(1, 2, base=2, depth=3, padding="valid"), 8),
+        (UNet(1, 2, base=2, depth=1, padding="valid"), 2),
         (UNet(1, 2, base=2, depth=2, down="stride", up="bilinear"), 4),
         (PangCNN(1, 2), 1),
         (CiresanN3(1, 2, **CiresanN3.narrow), 1),  # the network for images, which answers every pixel
     ],
 )
 def test_networks_are_equivariant_to_multiples_of_their_stride_and_to_no_other_shifts(net, step):
-    report = measured(net)
+    report = measured(net, full=False)
     assert report.step() == (step, step)
     # A transition within the noise of a dead network would show as small errors; these are not.
     others = [shift.general.largest for shift in report.shifts if shift.rows % step or shift.columns % step]
@@ -105,7 +105,7 @@ def test_same_seed_same_numbers_and_another_seed_others():
 
 
 def test_blurring_makes_errors_smaller_and_leaves_some():
-    report = measured(UNet(1, 2, base=4, depth=2), blur=True)
+    report = measured(UNet(1, 2, base=4, depth=2), blur=True, full=False)
     before, after = (
         [s.general.rms for s in r.shifts if s.rows % 4 and s.columns % 4] for r in (report, report.blurred)
     )
@@ -117,10 +117,10 @@ def test_blurring_makes_errors_smaller_and_leaves_some():
 
 def test_own_weights_and_a_given_image():
     net = nn.Conv2d(1, 1, 3, padding=1)
-    net.weight.copy_(np.zeros((3, 3, 1, 1), np.float32))
+    net.weight.data[...] = np.zeros((3, 3, 1, 1), np.float32)
     with pytest.raises(ValueError, match=r"the same everywhere, or not finite.*draw random weights instead"):
         equivariance(net)
-    net.weight.copy_(np.ones((3, 3, 1, 1), np.float32))
+    net.weight.data[...] = np.ones((3, 3, 1, 1), np.float32)
     image = np.random.default_rng(3).random((60, 50, 1))
     assert equivariance(net, image=image).step() == (1, 1)
     with pytest.raises(ValueError, match=r"pixels are needed to be free of borders, and the image has 8 x 50"):
@@ -153,7 +153,6 @@ def test_units_that_are_all_dead_are_reported():
     [
         (UNet(1, 2, base=1, depth=1), None, 4, True),
         (UNet(1, 2, base=1, depth=1), False, 4, False),
-        (UNet(1, 2, base=1), None, 16, False),
         (nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(9)), None, 9, False),
         (nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(9)), True, 9, True),
     ],
