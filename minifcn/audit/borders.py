@@ -94,12 +94,11 @@ class Borders(Report):
         """The answer."""
         own, best = self.errors[0], min(self.errors[1:], key=lambda error: error.band)
         if not own.largest.any():
-            text = f"{self.subject}: adds no padding of its own that matters: its outputs, from pixel "
-            text += f"{own.distances[0]} of the window on, are exactly those of the larger image."
+            text = f"{self.subject}: without anything around it, the window's outputs, which begin at its pixel "
+            text += f"{own.distances[0]}, are exactly those of the larger image."
         elif own.first_zero is None:
-            text = (
-                f"{self.subject}: the error of its own padding is nowhere exactly 0 (theory: from pixel {own.theory})."
-            )
+            text = f"{self.subject}: with its own padding, the error is nowhere exactly 0 "
+            text += f"(theory: from pixel {own.theory} on, counted from the border)."
         else:
             text = f"{self.subject}: with its own padding, the error is exactly 0 from pixel {own.first_zero} on, "
             text += f"counted from the border (theory: {own.theory})."
@@ -234,7 +233,7 @@ def borders(
         track: wraps the list of modes, to show progress.
 
     Raises:
-        ValueError: the output is no map, is the same everywhere, or depends on the whole image; or the image is too
+        ValueError: the output is no map, does not change with it, or depends on the whole image; or the image is too
             small.
         NotImplementedError: an operation has no rule in `minifcn.audit.rules`.
 

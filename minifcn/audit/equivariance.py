@@ -83,12 +83,22 @@ class Equivariance(Report):
         if rows is None or columns is None:
             return None
         lattice = [shift for shift in self.shifts if shift.rows % rows == 0 and shift.columns % columns == 0]
-        return (rows, columns) if all(_error(shift, strict) <= ROUNDING for shift in lattice) else None
+        return (rows, columns) if all(_error(shift, strict) <= self.rounding for shift in lattice) else None
+
+    @property
+    def rounding(self) -> float:
+        """Up to where an error is a rounding.
+
+        If those of whole periods are exactly 0, sums have one order wherever they are, and any other error is real.
+        """
+        (p, _), (q, _) = self.periods
+        whole = [shift.general.largest for shift in self.shifts if shift.rows % p == 0 and shift.columns % q == 0]
+        return ROUNDING if any(whole) else 0.0
 
     def _axis_step(self, axis: int, strict: bool) -> int | None:
         errors = self.along(axis, strict)
         last = max(errors)
-        passing = (d for d in range(1, last + 1) if all(errors[t] <= ROUNDING for t in range(0, last + 1, d)))
+        passing = (d for d in range(1, last + 1) if all(errors[t] <= self.rounding for t in range(0, last + 1, d)))
         return next(passing, None)
 
     def along(self, axis: int | None, strict: bool = False) -> dict[int, float]:
@@ -221,8 +231,8 @@ def equivariance(
         track: wraps the list of shifts, to show progress.
 
     Raises:
-        ValueError: the output is no map; it is the same everywhere; the image is too small; or, with ``blur``, there
-            are no poolings to replace.
+        ValueError: the output is no map; it does not change with the image; the image is too small; or, with ``blur``,
+            there are no poolings to replace.
         NotImplementedError: an operation has no rule in `minifcn.audit.rules`.
 
     >>> from minifcn import nn

@@ -29,7 +29,7 @@ _FIRST = 32
 _LARGEST = 1024
 #: Where it ends if the output is not known to shift with the image.
 _HOPELESS = 256
-#: How often weights are drawn until the output is not the same everywhere: narrow networks with ReLU may be dead.
+#: How often weights are drawn until the output changes with the image: narrow networks with ReLU may be dead.
 _ATTEMPTS = 64
 
 
@@ -103,22 +103,26 @@ class Probe:
         return Interior(size, field.rows, field.columns)
 
     def enliven(self, image: np.ndarray) -> None:
-        """Draw weights, if that was asked for, until the output for this image is not the same everywhere.
+        """Draw weights, if that was asked for, until the output changes with the image.
 
         Raises:
-            ValueError: it is the same, with the network's own weights or all that were drawn.
+            ValueError: it does not, with the network's own weights or all that were drawn.
         """
         seeds = [None] if self.seed is None else [self.seed + 1000 * attempt for attempt in range(_ATTEMPTS)]
         for seed in seeds:
             if seed is not None:
                 _draw_weights(self.module, seed)
             output = self(image)
-            least = 1e-6 if seed is None else 1e-2  # of weights that are drawn, those are kept that show something
-            if np.isfinite(output).all() and np.ptp(output, axis=(0, 1)).max() > least * np.abs(output).max():
+            # Of another image; padding alone would make an output that is not the same everywhere.
+            with np.errstate(invalid="ignore"):  # where both are infinite
+                change = np.abs(output - self(image[::-1, ::-1])).max(axis=2)
+            # Weights are drawn until half of the pixels change, not a few in a map that is dead elsewhere.
+            least, seen = (1e-6, change.max()) if seed is None else (1e-3, np.median(change))
+            if np.isfinite(output).all() and seen > least * np.abs(output).max():
                 return
         raise ValueError(
-            f"audit: the output of {self.subject.name} is the same everywhere, or not finite, so nothing can be "
-            "measured: its weights are zero or its units dead; "
+            f"audit: the output of {self.subject.name} does not change with the image, or is not finite, so nothing "
+            "can be measured: its weights are zero, its units dead, or the image is blank; "
             + ("draw random weights instead" if self.seed is None else "make it wider, such as -o base=4")
         )
 
