@@ -67,7 +67,7 @@ class Equivariance(Report):
     """
 
     name: ClassVar[str] = "equivariance"
-    figure_size: ClassVar[tuple[float, float]] = (9.5, 4.2)
+    figure_size: ClassVar[tuple[float, float]] = (9.5, 4.6)
 
     subject: str
     periods: tuple[Pair, Pair]

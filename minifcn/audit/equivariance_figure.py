@@ -51,7 +51,7 @@ def draw_errors(axes: Any, curves: list[tuple[str, dict[int, float], str, str]])
     mark_zero(axes, floor)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="best")
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)  # below: curves are anywhere
 
 
 def mark_zero(axes: Any, floor: float) -> None:
