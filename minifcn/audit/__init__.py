@@ -15,6 +15,9 @@ from minifcn.audit.layers import attributed
 from minifcn.audit.luo import LuoLaw, luo_law, uniform_deviation
 from minifcn.audit.memory import MemoryReport, memory
 from minifcn.audit.parameters import LayerParameters, Parameters, parameters
+from minifcn.audit.borders import Borders, borders
+from minifcn.audit.equivariance import Equivariance, equivariance
+from minifcn.audit.lecture_table import LectureTable, lecture_table
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
 from minifcn.audit.rehearsal import Rehearsal, rehearse
 from minifcn.audit.report import Report
@@ -34,6 +37,9 @@ __all__ = [
     "LayerParameters",
     "LuoLaw",
     "MemoryReport",
+    "Borders",
+    "Equivariance",
+    "LectureTable",
     "NetworkFacts",
     "Parameters",
     "ReceptiveField",
@@ -51,6 +57,9 @@ __all__ = [
     "gradient_support",
     "luo_law",
     "memory",
+    "borders",
+    "equivariance",
+    "lecture_table",
     "network_facts",
     "parameters",
     "published_options",

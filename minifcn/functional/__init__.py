@@ -21,6 +21,7 @@ from minifcn.functional.arrange import (
     swap_last_axes,
     transpose,
 )
+from minifcn.functional.blur import blur_pool2d
 from minifcn.functional.classify import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -77,6 +78,7 @@ __all__ = [
     "avg_pool2d",
     "batch_norm",
     "binary_cross_entropy_with_logits",
+    "blur_pool2d",
     "broadcast_to",
     "cast",
     "cldice_loss",

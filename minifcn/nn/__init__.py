@@ -9,6 +9,8 @@
 
 from minifcn.nn import init
 from minifcn.nn.activation import Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from minifcn.nn.antialias import antialiased
+from minifcn.nn.blur import BlurPool2d, MaxBlurPool2d
 from minifcn.nn.containers import ModuleList, Sequential
 from minifcn.nn.conv import Conv2d, ConvTranspose2d
 from minifcn.nn.coordinates import CoordinateChannels
@@ -38,6 +40,7 @@ __all__ = [
     "AvgPool2d",
     "BCEWithLogitsLoss",
     "BatchNorm2d",
+    "BlurPool2d",
     "CLDiceLoss",
     "Conv2d",
     "ConvTranspose2d",
@@ -56,6 +59,7 @@ __all__ = [
     "Linear",
     "LogSoftmax",
     "MSELoss",
+    "MaxBlurPool2d",
     "MaxPool2d",
     "MaxUnpool2d",
     "Module",
@@ -77,5 +81,6 @@ __all__ = [
     "TverskyLoss",
     "Upsample",
     "ZeroPad2d",
+    "antialiased",
     "init",
 ]

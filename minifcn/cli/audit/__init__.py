@@ -11,6 +11,8 @@ from minifcn.cli.audit.memory import memory
 from minifcn.cli.audit.parameters import params
 from minifcn.cli.audit.receptive_field import receptive_field
 from minifcn.cli.audit.sizes import sizes
+from minifcn.cli.audit.borders import borders
+from minifcn.cli.audit.equivariance import equivariance
 
 audit = typer.Typer(
     help="Ask a network what it sees, costs and needs; the answers are computed from its operations.",
@@ -24,3 +26,5 @@ audit.command()(cost)
 audit.command("receptive-field")(receptive_field)
 audit.command("effective-receptive-field")(effective_receptive_field)
 audit.command()(doctor)
+audit.command("equivariance")(equivariance)
+audit.command("borders")(borders)
