@@ -5,19 +5,19 @@
 3 pixels, stride 1
 """
 
+from minifcn.audit.borders import Borders, borders
 from minifcn.audit.cost import Cost, LayerCost, cost
 from minifcn.audit.doctor import Diagnosis, Finding, doctor, doctor_source
 from minifcn.audit.effective import EffectiveField
 from minifcn.audit.effective_report import EffectiveReport, effective_receptive_field
+from minifcn.audit.equivariance import Equivariance, equivariance
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
 from minifcn.audit.field_report import ReceptiveFieldReport, receptive_field_report
 from minifcn.audit.layers import attributed
+from minifcn.audit.lecture_table import LectureTable, lecture_table
 from minifcn.audit.luo import LuoLaw, luo_law, uniform_deviation
 from minifcn.audit.memory import MemoryReport, memory
 from minifcn.audit.parameters import LayerParameters, Parameters, parameters
-from minifcn.audit.borders import Borders, borders
-from minifcn.audit.equivariance import Equivariance, equivariance
-from minifcn.audit.lecture_table import LectureTable, lecture_table
 from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
 from minifcn.audit.rehearsal import Rehearsal, rehearse
 from minifcn.audit.report import Report
@@ -28,18 +28,18 @@ from minifcn.audit.support import Support, gradient_support
 
 __all__ = [
     "AxisField",
+    "Borders",
     "Cost",
     "Diagnosis",
     "EffectiveField",
     "EffectiveReport",
+    "Equivariance",
     "Finding",
     "LayerCost",
     "LayerParameters",
+    "LectureTable",
     "LuoLaw",
     "MemoryReport",
-    "Borders",
-    "Equivariance",
-    "LectureTable",
     "NetworkFacts",
     "Parameters",
     "ReceptiveField",
@@ -50,16 +50,16 @@ __all__ = [
     "Subject",
     "Support",
     "attributed",
+    "borders",
     "cost",
     "doctor",
     "doctor_source",
     "effective_receptive_field",
+    "equivariance",
     "gradient_support",
+    "lecture_table",
     "luo_law",
     "memory",
-    "borders",
-    "equivariance",
-    "lecture_table",
     "network_facts",
     "parameters",
     "published_options",
