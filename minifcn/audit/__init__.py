@@ -5,28 +5,30 @@
 3 pixels, stride 1
 """
 
-from minifcn.audit.borders import Borders, borders
-from minifcn.audit.cost import Cost, LayerCost, cost
+from minifcn.audit.costs.cost import Cost, LayerCost, cost
+from minifcn.audit.costs.memory import MemoryReport, memory
+from minifcn.audit.costs.parameters import LayerParameters, Parameters, parameters
+from minifcn.audit.costs.rehearsal import Rehearsal, rehearse
 from minifcn.audit.doctor import Diagnosis, Finding, doctor, doctor_source
-from minifcn.audit.effective import EffectiveField
-from minifcn.audit.effective_report import EffectiveReport, effective_receptive_field
-from minifcn.audit.equivariance import Equivariance, equivariance
+from minifcn.audit.everything import AUDITS, Overview, ask
 from minifcn.audit.facts import NetworkFacts, network_facts, published_options
-from minifcn.audit.field_report import ReceptiveFieldReport, receptive_field_report
-from minifcn.audit.layers import attributed
-from minifcn.audit.lecture_table import LectureTable, lecture_table
-from minifcn.audit.luo import LuoLaw, luo_law, uniform_deviation
-from minifcn.audit.memory import MemoryReport, memory
-from minifcn.audit.parameters import LayerParameters, Parameters, parameters
-from minifcn.audit.receptive_field import AxisField, ReceptiveField, receptive_field
-from minifcn.audit.rehearsal import Rehearsal, rehearse
+from minifcn.audit.fields.effective import EffectiveField
+from minifcn.audit.fields.effective_report import EffectiveReport, effective_receptive_field
+from minifcn.audit.fields.field_report import ReceptiveFieldReport, receptive_field_report
+from minifcn.audit.fields.layers import attributed
+from minifcn.audit.fields.luo import LuoLaw, luo_law, uniform_deviation
+from minifcn.audit.fields.receptive_field import AxisField, ReceptiveField, receptive_field
+from minifcn.audit.fields.support import Support, gradient_support
 from minifcn.audit.report import Report
-from minifcn.audit.size_words import sizes_in_words
-from minifcn.audit.sizes import Sizes, sizes
+from minifcn.audit.shifts.borders import Borders, borders
+from minifcn.audit.shifts.equivariance import Equivariance, equivariance
+from minifcn.audit.shifts.lecture_table import LectureTable, lecture_table
+from minifcn.audit.sizing.size_words import sizes_in_words
+from minifcn.audit.sizing.sizes import Sizes, sizes
 from minifcn.audit.subject import Subject
-from minifcn.audit.support import Support, gradient_support
 
 __all__ = [
+    "AUDITS",
     "AxisField",
     "Borders",
     "Cost",
@@ -41,6 +43,7 @@ __all__ = [
     "LuoLaw",
     "MemoryReport",
     "NetworkFacts",
+    "Overview",
     "Parameters",
     "ReceptiveField",
     "ReceptiveFieldReport",
@@ -49,6 +52,7 @@ __all__ = [
     "Sizes",
     "Subject",
     "Support",
+    "ask",
     "attributed",
     "borders",
     "cost",

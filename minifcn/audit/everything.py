@@ -1,22 +1,57 @@
-"""Every audit of several networks in one run: a folder of reports, and a table that compares the networks."""
+"""Every audit of several networks in one run: a report each, and a table that compares the networks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from minifcn.audit.costs.cost import Cost, cost
+from minifcn.audit.costs.memory import memory
+from minifcn.audit.costs.parameters import parameters
+from minifcn.audit.fields.effective_report import EffectiveReport, effective_receptive_field
+from minifcn.audit.fields.field_report import ReceptiveFieldReport, receptive_field_report
 from minifcn.audit.report import Report, Table
+from minifcn.audit.shifts.borders import borders
+from minifcn.audit.shifts.equivariance import equivariance
+from minifcn.audit.sizing.sizes import sizes
 from minifcn.audit.subject import Subject
-
-#: What is asked of every network, in this order: the audit's name, and how it is called.
-AUDITS: Mapping[str, Callable[[Subject], Report]] = {}
+from minifcn.kernels.shapes import Pair
+from minifcn.limits import Limits, measure
+from minifcn.nn import Module
 
 Answers = Mapping[str, Report | str]
 """An audit's name -> its report, or why there is none."""
 
+#: The side of the images whose cost and memory is told: a legal one from here on.
+_SIDE = 256
 
-@dataclass(frozen=True)
+
+def _sides(subject: Subject) -> Pair:
+    return 2 * (subject.for_images().legal_size(_SIDE),)
+
+
+@functools.cache
+def _limits() -> Limits:
+    return measure()
+
+
+#: What is asked of a network, in this order. What needs weights draws them: these are questions about what the network
+#: is, trained or not.
+AUDITS: Mapping[str, Callable[[Subject], Report]] = {
+    "params": parameters,
+    "sizes": sizes,
+    "receptive-field": receptive_field_report,
+    "effective-receptive-field": lambda subject: effective_receptive_field(subject, random_weights=True),
+    "equivariance": lambda subject: equivariance(subject, random_weights=True),
+    "borders": lambda subject: borders(subject, random_weights=True),
+    "memory": lambda subject: memory(subject.for_images(), _sides(subject), measure=False),
+    "cost": lambda subject: cost(subject.for_images(), _sides(subject), measure=False, limits=_limits()),
+}
+
+
+@dataclass(frozen=True, eq=False)
 class Overview(Report):
     """Networks beside each other.
 
@@ -25,14 +60,17 @@ class Overview(Report):
     """
 
     name: ClassVar[str] = "overview"
+    figure_size: ClassVar[tuple[float, float]] = (10, 5)
 
     answers: Mapping[str, Answers]
 
     def headline(self) -> str:
         """How many were asked, and how many answers are missing."""
-        missing = sum(isinstance(answer, str) for answers in self.answers.values() for answer in answers.values())
+        missing = len(self.notes())
         asked = sum(map(len, self.answers.values()))
-        return f"{len(self.answers)} networks, {asked} audits" + (f", {missing} without an answer." if missing else ".")
+        return f"{len(self.answers)} network(s), {asked} audits" + (
+            f", of which {missing} could not be made." if missing else "."
+        )
 
     def table(self) -> Table:
         """A row a network, a column an audit; a dash where there is no answer."""
@@ -56,7 +94,7 @@ class Overview(Report):
         return {
             "networks": {
                 name: {
-                    audit: {"error": answer} if isinstance(answer, str) else answer.facts()
+                    audit: answer.facts() if isinstance(answer, Report) else {"error": answer}
                     for audit, answer in answers.items()
                 }
                 for name, answers in self.answers.items()
@@ -64,18 +102,37 @@ class Overview(Report):
         }
 
     def draw(self, figure: Any) -> None:
-        """The table, as a picture."""
+        """What a network sees, and what a pixel of its answer costs."""
+        left, right = figure.subplots(1, 2, sharey=True)
+        places = range(len(self.answers))
+        for place, answers in zip(places, self.answers.values(), strict=True):
+            field, effective, work = map(answers.get, ("receptive-field", "effective-receptive-field", "cost"))
+            if isinstance(field, ReceptiveFieldReport):
+                left.barh(place, field.field.rows.size, color="tab:blue", alpha=0.4)
+            if isinstance(effective, EffectiveReport):
+                left.barh(place, effective.fields[-1].size, height=0.4, color="tab:blue")
+            if isinstance(work, Cost):
+                right.barh(place, work.total("multiplications") / (work.images[1] * work.images[2]), color="tab:orange")
+        left.set_yticks(list(places), list(self.answers))
+        left.invert_yaxis()
+        left.set(xlabel="pixels", title="receptive field: theoretical (pale), effective (dark)")
+        right.set(xlabel="multiplications a pixel of the image, forward", title="cost", xscale="log")
+        for axes in (left, right):
+            axes.grid(axis="x", alpha=0.3)
+            axes.set_axisbelow(True)
 
 
-def ask(subject: Subject, audits: Iterable[str] = AUDITS) -> dict[str, Report | str]:
-    """Every audit of one network; where one is refused, the reason."""
-    answers: dict[str, Report | str] = {}
-    for name in audits:
-        try:
-            answers[name] = AUDITS[name](subject)
-        except (ValueError, NotImplementedError, MemoryError) as error:
-            answers[name] = str(error)
-    return answers
+def ask(network: Module | Subject, audit: str) -> Report | str:
+    """One audit of one network by its name in `AUDITS`; where it cannot be made, the reason.
+
+    >>> from minifcn.models import PangCNN
+    >>> ask(PangCNN(1, 1), "params").brief()
+    '1,321'
+    """
+    try:
+        return AUDITS[audit](Subject.of(network))
+    except (ValueError, NotImplementedError, MemoryError) as error:
+        return str(error)
 
 
 def _brief(answer: Report | str | None) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from minifcn.audit.receptive_field import AxisField, receptive_field
-from minifcn.audit.size_words import sizes_in_words
+from minifcn.audit.fields.receptive_field import AxisField, receptive_field
+from minifcn.audit.sizing.size_words import sizes_in_words
 from minifcn.models.network import Network
 from minifcn.nn.init import skipped
 

@@ -55,6 +55,10 @@ class Report(ABC):
     def headline(self) -> str:
         """The answer, in a sentence or two."""
 
+    def brief(self) -> str:
+        """The answer in a few words, for a table of many networks."""
+        return self.headline()
+
     @abstractmethod
     def table(self) -> Table:
         """The facts, for people."""

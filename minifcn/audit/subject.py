@@ -1,7 +1,7 @@
 """What is audited: any module from images to maps, and what it takes.
 
-A `Network` says itself which sizes it takes. Any other module is asked: it runs on a blank image, and if that fails,
-the size is not legal.
+A `Network` says itself which sizes it takes. Any other module is asked: it is rehearsed, on shapes alone
+(`minifcn.audit.costs.rehearsal`), and if that fails, the size is not legal.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ import functools
 
 import numpy as np
 
-from minifcn.autograd import no_grad
 from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network
 from minifcn.nn import Module
-from minifcn.nn.modes import evaluating
-from minifcn.tensor import Tensor
 
 
 class Subject:
@@ -40,6 +37,7 @@ class Subject:
         self.name = name or getattr(type(module), "name", "") or type(module).__name__
         self.channels = _channels(module) if channels is None else channels
         self._asked = functools.cache(self._ask)
+        self._refusal = ""
 
     @staticmethod
     def of(module: Module | Subject) -> Subject:
@@ -50,6 +48,13 @@ class Subject:
     def dtype(self) -> np.dtype:
         """Of the parameters; float32 if there are none."""
         return next((parameter.dtype for parameter in self.module.parameters()), np.dtype(np.float32))
+
+    def for_images(self) -> Subject:
+        """The network that answers every pixel of an image: this one, unless it classifies windows."""
+        if not isinstance(self.module, Network):
+            return self
+        whole = self.module.for_images()
+        return self if whole is self.module else Subject(whole, self.name, self.channels)
 
     def output_size(self, height: int, width: int) -> Pair | None:
         """Height and width of the output for an image of this size; None if the module does not take it."""
@@ -62,23 +67,25 @@ class Subject:
         """The smallest side of a square image, from ``least`` on, that the module takes.
 
         Raises:
-            ValueError: there is none up to ``limit``.
+            ValueError: there is none up to ``limit``, or the output is no map.
         """
         for length in range(least, limit + 1):
             if self.output_size(length, length):
                 return length
-        raise ValueError(f"{self.name}: takes no square image of {least} to {limit} pixels a side")
+        said = f"; of the last it said: {self._refusal}" if self._refusal else ""
+        raise ValueError(f"{self.name}: takes no square image of {least} to {limit} pixels a side{said}")
 
     def _ask(self, height: int, width: int) -> Pair | None:
-        blank = Tensor(np.zeros((1, height, width, self.channels), self.dtype))
+        from minifcn.audit.costs.rehearsal import rehearse
+
         try:
-            with evaluating(self.module), no_grad():
-                output = self.module(blank)
-        except (ValueError, RuntimeError, IndexError):
+            output = rehearse(self, (height, width)).output
+        except (ValueError, RuntimeError, IndexError) as error:
+            self._refusal = str(error)
             return None
-        if not isinstance(output, Tensor) or output.ndim != 4 or output.size == 0:
-            return None
-        return output.shape[1], output.shape[2]
+        if len(output) != 4:
+            raise ValueError(f"{self.name}: makes {output} of an image, and not a map (N, P, Q, K)")
+        return (output[1], output[2]) if min(output) else None
 
 
 def _channels(module: Module) -> int:

@@ -18,7 +18,7 @@ def antialiased(module: AnyModule, blur: int | Pair = 4) -> AnyModule:
     """A copy of ``module`` in which every `MaxPool2d` of a stride above 1 is a `MaxBlurPool2d`.
 
     It has the same parameters, takes the same sizes and gives outputs of the same sizes. Its errors of equivariance are
-    smaller, and not zero (`minifcn.audit.equivariance` measures them); trained for plain poolings, it should be
+    smaller, and not zero (`minifcn.audit.shifts.equivariance` measures them); trained for plain poolings, it should be
     trained further. Only layers are replaced: a network that calls `minifcn.functional.max_pool2d` keeps it.
 
     Args:

@@ -3,8 +3,8 @@
 Away from borders, a network's output moves with its image, a total stride p at a time. So the field of output row
 p k + f is that of row f, moved by p k rows, and p fields say where all fields would lie if there were no border.
 
-Nothing here asks what network it is. The fields come from `minifcn.audit.receptive_field`. That values move, too, and
-not only fields, is tried on noise: they do not where a network is told each pixel's place.
+Nothing here asks what network it is. The fields come from `minifcn.audit.receptive_field`. That values move, too,
+and not only fields, is tried on noise: they do not where a network is told each pixel's place.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minifcn.audit.receptive_field import AxisField, receptive_field
+from minifcn.audit.fields.receptive_field import AxisField, receptive_field
 from minifcn.autograd import no_grad
 from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network

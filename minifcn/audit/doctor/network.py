@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minifcn.audit.receptive_field import AxisField, receptive_field
+from minifcn.audit.fields.receptive_field import AxisField, receptive_field
 from minifcn.audit.subject import Subject
 from minifcn.models.network import Network
 from minifcn.nn import Module

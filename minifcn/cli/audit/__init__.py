@@ -9,6 +9,7 @@ from minifcn.cli.audit.cost import cost
 from minifcn.cli.audit.doctor import doctor
 from minifcn.cli.audit.effective import effective_receptive_field
 from minifcn.cli.audit.equivariance import equivariance
+from minifcn.cli.audit.everything import everything
 from minifcn.cli.audit.memory import memory
 from minifcn.cli.audit.parameters import params
 from minifcn.cli.audit.receptive_field import receptive_field
@@ -19,12 +20,16 @@ audit = typer.Typer(
     no_args_is_help=True,
 )
 
-audit.command("memory")(memory)
-audit.command()(params)
-audit.command()(sizes)
-audit.command()(cost)
-audit.command("receptive-field")(receptive_field)
-audit.command("effective-receptive-field")(effective_receptive_field)
-audit.command()(doctor)
-audit.command("equivariance")(equivariance)
-audit.command("borders")(borders)
+for name, command in (
+    ("params", params),
+    ("receptive-field", receptive_field),
+    ("effective-receptive-field", effective_receptive_field),
+    ("equivariance", equivariance),
+    ("borders", borders),
+    ("sizes", sizes),
+    ("memory", memory),
+    ("cost", cost),
+    ("doctor", doctor),
+    ("all", everything),
+):
+    audit.command(name)(command)

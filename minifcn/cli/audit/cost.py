@@ -31,8 +31,8 @@ def cost(
     """Count multiplications and bytes by layer, and forecast seconds from what this machine can do at most."""
     from rich.console import Console
 
-    from minifcn.audit.cost import cost as audit
-    from minifcn.audit.fitting import for_images
+    from minifcn.audit.costs.cost import cost as audit
+    from minifcn.audit.sizing.fitting import for_images
     from minifcn.cli.audit.sizes import parse_size
 
     sides = parse_size("--size", size)

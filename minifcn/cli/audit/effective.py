@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from minifcn.cli.audit.arguments import OUT, AsJson, Channels, Options, Out, open_subject, show
+from minifcn.cli.audit.images import prepared_images
 
 if TYPE_CHECKING:
     from minifcn.audit.subject import Subject
@@ -55,7 +56,7 @@ def effective_receptive_field(
             show(luo_law(runs=runs or 20, advance=lambda: progress.advance(task)), "chains", out, as_json)
             return
         subject = open_subject(model, option, channels)
-        images, fresh, runs = _images(image, model, subject), _fresh(model, subject), runs or 4
+        images, fresh, runs = prepared_images(image, subject, model), _fresh(model, subject), runs or 4
         task = progress.add_task("carrying gradients back", total=runs * (2 if fresh else 1))
         report = effective_receptive_field(subject, images, fresh, runs, advance=lambda: progress.advance(task))
     show(report, subject.name, out, as_json)
@@ -83,21 +84,3 @@ def _fresh(model: str, subject: Subject) -> Callable[[int], Any] | None:
         return build_model(run.config, network.in_channels, network.classes)
 
     return make
-
-
-def _images(path: Path | None, model: str, subject: Subject) -> Any:
-    """The image in a file, or images of a stack, as the network is given them: (N, H, W, C); None without a path."""
-    if path is None:
-        return None
-    from minifcn.cli.predict import as_images
-    from minifcn.io import ImageError, read_image, to_float
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; --image takes an image")
-    array = read_image(path)
-    try:
-        images, _ = as_images(array if array.dtype.kind == "f" else to_float(array), subject.channels)
-    except ValueError as error:
-        raise ImageError(f"{path}: {error}") from None
-    run = _run(model)
-    return images if run is None else run.config.normalisation(images)

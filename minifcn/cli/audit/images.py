@@ -26,10 +26,10 @@ RandomWeights = Annotated[
 ]
 
 
-def prepared_image(path: Path | None, subject: Subject, model: str) -> np.ndarray | None:
-    """The image of a file as the network is used to see it, (H, W, C); None without a file.
+def prepared_images(path: Path | None, subject: Subject, model: str) -> np.ndarray | None:
+    """The images of a file as the network is used to see them, (N, H, W, C); None without a file.
 
-    It is normalised as in the training of a run, or else by its own mean and standard deviation.
+    They are normalised as in the training of a run, or else each by its own mean and standard deviation.
 
     Raises:
         ImageError: the file cannot be read, or has other channels than the network takes.
@@ -38,27 +38,25 @@ def prepared_image(path: Path | None, subject: Subject, model: str) -> np.ndarra
     if path is None:
         return None
     from minifcn.data import Normalisation
-    from minifcn.data.sets.pairs import converted
-    from minifcn.io import ImageError, read_image, to_float
+    from minifcn.io.regions import open_regions
+    from minifcn.prediction.pixels import Pixels
 
-    array = read_image(path)
-    if array.ndim == 4 or (array.ndim == 3 and array.shape[-1] > 4 and array.shape[-1] != subject.channels):
-        array = array[0]  # a stack: its first image
-    array = array[..., None] if array.ndim == 2 else array
-    floats = array.astype(np.float32) if array.dtype.kind == "f" else to_float(array)
-    try:
-        image = converted(floats[None], subject.channels)[0]
-    except ValueError:
-        raise ImageError(
-            f"{path}: has {array.shape[-1]} channels, and {subject.name} takes {subject.channels}"
-        ) from None
+    with open_regions(path, subject.channels) as image:
+        pixels, (pages, height, width, _) = Pixels(image, subject.channels), image.shape
+        whole = (0, height), (0, width)
+        images = np.stack([pixels.convert(image.read(page, *whole)) for page in range(pages)])
     normalise: Callable[[np.ndarray], np.ndarray] = Normalisation()
     if (Path(model) / "config.toml").is_file():
         from minifcn.training.run import Run
 
-        run = Run.open(model)
-        normalise = run.predictor("best" if run.has("best") else "last").normalise
-    return np.asarray(normalise(image))
+        normalise = Run.open(model).config.normalisation
+    return np.asarray(normalise(images))
+
+
+def prepared_image(path: Path | None, subject: Subject, model: str) -> np.ndarray | None:
+    """The first of `prepared_images`, (H, W, C)."""
+    images = prepared_images(path, subject, model)
+    return None if images is None else images[0]
 
 
 def draws_weights(asked: bool | None, model: str) -> bool:

@@ -11,7 +11,7 @@ def params(model: Model, option: Options = None, out: Out = OUT, as_json: AsJson
 
     Values play no part, so that also VGG's 134 million numbers are counted at once.
     """
-    from minifcn.audit.parameters import parameters
+    from minifcn.audit.costs.parameters import parameters
 
     subject = arguments.open_subject(model, option, channels=None, drawn=False)
     arguments.show(parameters(subject), subject.name, out, as_json)

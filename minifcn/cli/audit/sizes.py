@@ -32,7 +32,7 @@ def sizes(
     The lecture's question, what to do with an image of 1000 x 1000 after training on 512 x 512, is asked by
     --image 1000 --trained 512.
     """
-    from minifcn.audit.sizes import sizes as audit
+    from minifcn.audit.sizing.sizes import sizes as audit
 
     sides = parse_size("--image", image), parse_size("--trained", trained)
     subject = arguments.open_subject(model, option, channels, narrow=True)

@@ -1,0 +1,72 @@
+"""The largest image that fits: a bisection over the sizes that a network takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from minifcn.audit.costs.rehearsal import Rehearsal, rehearse
+from minifcn.audit.subject import Subject
+from minifcn.models.network import Network
+
+#: How far to look for the next legal size: beyond any network's total stride.
+_NEAR = 256
+_LIMIT = 2**16  # pixels a side: no doubling goes beyond
+
+
+def available_memory() -> int:
+    """Bytes that this machine could still give: what Linux says, elsewhere all of its memory."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def needs(subject: Subject, height: int, width: int, training: bool = False, **options: Any) -> Rehearsal | None:
+    """The rehearsal of an image of this size; None if the module does not take it."""
+    if isinstance(subject.module, Network) and subject.output_size(height, width) is None:
+        return None
+    try:
+        return rehearse(subject, (options.pop("batch", 1), height, width), training, **options)
+    except (ValueError, RuntimeError, IndexError):
+        return None
+
+
+def largest_side(need: Callable[[int], int | None], budget: int) -> int | None:
+    """The largest side of a square image that fits; None if no legal one does.
+
+    The search ends beyond 65,536 pixels.
+
+    Args:
+        need: side -> bytes, the more the larger; None where a side is not legal.
+        budget: bytes.
+
+    >>> largest_side(lambda side: 4 * side**2 if side % 16 == 0 else None, budget=4 * 100**2)
+    96
+    """
+    largest = 0
+    beyond = 1
+    while beyond <= _LIMIT:  # double until it does not fit
+        tried, size = _legal(need, beyond, 4096 if largest == 0 else beyond + _NEAR)
+        if size is None or size > budget:
+            break
+        largest, beyond = tried, 2 * tried
+    if beyond > _LIMIT:
+        return largest
+    while beyond - largest > 1:  # what is legal from `beyond` on does not fit
+        middle = (largest + beyond) // 2
+        tried, size = _legal(need, middle, beyond)
+        if size is None or size > budget:
+            beyond = middle
+        else:
+            largest = tried
+    return largest or None
+
+
+def _legal(need: Callable[[int], int | None], least: int, end: int) -> tuple[int, int | None]:
+    """The first legal side from ``least`` on, before ``end``, and what it needs."""
+    sides = ((side, need(side)) for side in range(least, end))
+    return next(((side, size) for side, size in sides if size is not None), (end, None))
