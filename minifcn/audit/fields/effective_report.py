@@ -145,9 +145,10 @@ def effective_receptive_field(
     side, theoretical = _side(subject)
     random = np.random.default_rng(seed)
     shown = [_shown(images, side, subject.channels, random) for _ in range(runs)]
-    trained = (
-        _with_drawn_weights(subject.module, shown, seed) if random_weights else ((subject.module, i) for i in shown)
-    )
+    if random_weights:
+        trained = _with_drawn_weights(subject.module, shown, seed)
+    else:
+        trained = ((subject.module, image) for image in shown)
     fields = []
     if fresh is not None:
         made = ((Subject(fresh(run)).for_images().module, image) for run, image in enumerate(shown))

@@ -2,8 +2,8 @@
 
 Nothing is assumed about the network. Its operations are recorded on a blank image, and the span of input rows (and
 columns) is carried through each of them, exactly, for all rows of every map at once (by `rules`). So skips, crops,
-dilations and fractional strides need no formula of their own, and phases come out by themselves: the pixels of a U-Net's
-output see 188 or 204 rows, depending on where they lie in the grid of the deepest pooling.
+dilations and fractional strides need no formula of their own, and phases come out by themselves: the pixels of a
+U-Net's output see 188 or 204 rows, depending on where they lie in the grid of the deepest pooling.
 
 It is the theoretical field: what could matter. Weights, and which element of a window was largest, play no part. Of an
 unpooling's output only the value counts, and not what decided its place.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from minifcn.cli.audit.arguments import OUT, AsJson, Channels, Options, Out, open_subject, show
-from minifcn.cli.audit.images import prepared_images
+from minifcn.cli.audit.images import RandomWeights, draws_weights, prepared_images
 
 if TYPE_CHECKING:
     from minifcn.audit.subject import Subject
@@ -32,6 +32,7 @@ def effective_receptive_field(
     runs: Annotated[
         int | None, typer.Option(help="Images, or draws of weights, to average over (default: 4; law: 20).", min=1)
     ] = None,
+    random_weights: RandomWeights = None,
     law: Annotated[bool, typer.Option("--law", help="Measure how it grows with depth, in chains of layers.")] = False,
     out: Out = OUT,
     as_json: AsJson = False,
@@ -58,7 +59,14 @@ def effective_receptive_field(
         subject = open_subject(model, option, channels)
         images, fresh, runs = prepared_images(image, subject, model), _fresh(model, subject), runs or 4
         task = progress.add_task("carrying gradients back", total=runs * (2 if fresh else 1))
-        report = effective_receptive_field(subject, images, fresh, runs, advance=lambda: progress.advance(task))
+        report = effective_receptive_field(
+            subject,
+            images,
+            fresh,
+            runs,
+            random_weights=draws_weights(random_weights, model),
+            advance=lambda: progress.advance(task),
+        )
     show(report, subject.name, out, as_json)
 
 
