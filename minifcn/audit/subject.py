@@ -84,7 +84,10 @@ class Subject:
             self._refusal = str(error)
             return None
         if len(output) != 4:
-            raise ValueError(f"{self.name}: makes {output} of an image, and not a map (N, P, Q, K)")
+            raise ValueError(
+                f"audit: {self.name} must give a map (1, P, Q, K) of an image {(1, height, width, self.channels)}, and "
+                f"its output is of shape {output}"
+            )
         return (output[1], output[2]) if min(output) else None
 
 

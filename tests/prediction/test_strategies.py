@@ -167,5 +167,5 @@ def test_images_and_options_that_do_not_fit_are_refused(image, options, message)
 def test_what_is_no_model_is_refused():
     with pytest.raises(ValueError, match="a dict cannot be applied to images; give a"):
         predict({}, IMAGE)
-    with pytest.raises(ValueError, match="takes no square image of 1 to 256 pixels a side"):
+    with pytest.raises(ValueError, match=r"must give a map \(1, P, Q, K\)"):
         predict(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten()), IMAGE)

@@ -75,7 +75,7 @@ def test_mistakes_are_explained(invoke, tmp_path):
         (("equivariance", "--blur", "--image", path), "without MODEL, the layers of the lecture are measured; --image"),
         (("equivariance", "segnet", "--blur"), "return indices"),
         (("borders", "pang", "--image", tmp_path / "none.png"), "no such file"),
-        (("borders", "pang", "-o", "in_channels=2", "--image", path), "pang takes 2"),
+        (("borders", "pang", "-o", "in_channels=2", "--image", path), "was trained on 2"),
         (("borders", "pang", "--out", path), "image.npy"),
     ]:
         code, _, errors = invoke("audit", *arguments)
