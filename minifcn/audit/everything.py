@@ -37,17 +37,16 @@ def _limits() -> Limits:
     return measure()
 
 
-#: What is asked of a network, in this order. What needs weights draws them: these are questions about what the network
-#: is, trained or not.
-AUDITS: Mapping[str, Callable[[Subject], Report]] = {
-    "params": parameters,
-    "sizes": sizes,
-    "receptive-field": receptive_field_report,
-    "effective-receptive-field": lambda subject: effective_receptive_field(subject, random_weights=True),
-    "equivariance": lambda subject: equivariance(subject, random_weights=True),
-    "borders": lambda subject: borders(subject, random_weights=True),
-    "memory": lambda subject: memory(subject.for_images(), _sides(subject), measure=False),
-    "cost": lambda subject: cost(subject.for_images(), _sides(subject), measure=False, limits=_limits()),
+#: What is asked of a network, in this order: functions of the network, and whether weights are to be drawn for it.
+AUDITS: Mapping[str, Callable[[Subject, bool], Report]] = {
+    "params": lambda subject, _: parameters(subject),
+    "sizes": lambda subject, _: sizes(subject),
+    "receptive-field": lambda subject, _: receptive_field_report(subject),
+    "effective-receptive-field": lambda subject, drawn: effective_receptive_field(subject, random_weights=drawn),
+    "equivariance": lambda subject, drawn: equivariance(subject, random_weights=drawn),
+    "borders": lambda subject, drawn: borders(subject, random_weights=drawn),
+    "memory": lambda subject, _: memory(subject.for_images(), _sides(subject), measure=False),
+    "cost": lambda subject, _: cost(subject.for_images(), _sides(subject), measure=False, limits=_limits()),
 }
 
 
@@ -122,17 +121,24 @@ class Overview(Report):
             axes.set_axisbelow(True)
 
 
-def ask(network: Module | Subject, audit: str) -> Report | str:
+def ask(network: Module | Subject, audit: str, random_weights: bool = True) -> Report | str:
     """One audit of one network by its name in `AUDITS`; where it cannot be made, the reason.
+
+    Args:
+        network: any module.
+        audit: a name in `AUDITS`.
+        random_weights: draw weights where they matter: of a fresh network, many may be zero. A trained one is asked as
+            it is.
 
     >>> from minifcn.models import PangCNN
     >>> ask(PangCNN(1, 1), "params").brief()
     '1,321'
     """
     try:
-        return AUDITS[audit](Subject.of(network))
-    except (ValueError, NotImplementedError, MemoryError) as error:
-        return str(error)
+        return AUDITS[audit](Subject.of(network), random_weights)
+    except Exception as error:  # of one network and one audit: the others are still worth having
+        expected = isinstance(error, (ValueError, NotImplementedError, MemoryError))
+        return str(error) if expected else f"{type(error).__name__}: {error}"
 
 
 def _brief(answer: Report | str | None) -> str:

@@ -26,8 +26,8 @@ _KINDS: dict[type[Module], str] = {
     Linear: "dense",
     BatchNorm2d: "batch norm",
 }
-#: The lecture (section 4) gives U-Net so many million parameters.
-_LECTURE_MILLIONS = 28
+#: What the original U-Net learns, with its transposed convolutions and without.
+_UNET = (31_030_658, 28_244_418)
 #: Okabe & Ito's colours, which everybody can tell apart.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _MOST_BARS = 40
@@ -144,18 +144,18 @@ class Parameters(Report):
     def _other_counts(self) -> list[str]:
         """Counts that papers and slides give when they leave something out."""
         biases = sum(layer.biases for layer in self.layers)
+        notes: list[str] = []
         counts = [f"{self.learnt:,} with everything"] + [f"{self.learnt - biases:,} without biases"] * bool(biases)
         for left_out in (_KINDS[BatchNorm2d], _KINDS[ConvTranspose2d]):
             rest = self.learnt - self.by_kind.get(left_out, 0)
             if rest not in (0, self.learnt):
                 counts.append(f"{rest:,} without {_plural(left_out)}")
-        notes = [f"Other ways of counting: {', '.join(counts)}."] if len(counts) > 1 else []
-        if "transposed" in counts[-1] and round(rest / 1e6) == _LECTURE_MILLIONS != round(self.learnt / 1e6):
-            notes.append(
-                f"The lecture's {_LECTURE_MILLIONS} million for U-Net agree with the last: the layers other than "
-                f"{_plural(left_out)} have {rest:,}, and those {self.learnt - rest:,} more."
-            )
-        return notes
+            if (self.learnt, rest) == _UNET:
+                notes.append(
+                    f"The lecture's 28 million for U-Net agree with the last: {_plural(left_out)} have "
+                    f"{self.learnt - rest:,} more."
+                )
+        return [f"Other ways of counting: {', '.join(counts)}.", *notes] if len(counts) > 1 else []
 
     def facts(self) -> dict[str, Any]:
         """Totals and layers."""

@@ -29,7 +29,9 @@ class EffectiveReport(Report):
         subject: the network's name.
         fields: what was measured; before training comes first, where it was measured.
         images: what was shown to the network, in words.
-        runs: over how many images (and, before training, weights) each is averaged.
+        runs: over how many images (and weights, where they are drawn) each is averaged; those without a gradient are
+            left out.
+        random_weights: whether weights were drawn for each image.
     """
 
     name: ClassVar[str] = "effective-receptive-field"
@@ -38,7 +40,8 @@ class EffectiveReport(Report):
     subject: str
     fields: tuple[EffectiveField, ...]
     images: str
-    runs: int
+    runs: tuple[int, ...]
+    random_weights: bool = False
 
     def headline(self) -> str:
         """Effective sizes beside the theoretical one."""
@@ -65,7 +68,8 @@ class EffectiveReport(Report):
     def notes(self) -> Sequence[str]:
         """How it was measured."""
         return (
-            f"Mean absolute gradient of the output's central pixel, over {self.runs} of: {self.images}.",
+            f"Mean absolute gradient of the output's central pixel, over {' and '.join(map(str, self.runs))} of: "
+            f"{self.images}{', each with weights of its own' if self.random_weights else ''}.",
             f"Effective size: √(number of pixels above {THRESHOLD:.4f} of the largest).",
             "Gaussian σ: least squares on the sums over columns, and over rows.",
         )
@@ -76,6 +80,7 @@ class EffectiveReport(Report):
             "network": self.subject,
             "images": self.images,
             "runs": self.runs,
+            "random_weights": self.random_weights,
             "threshold_of_largest": THRESHOLD,
             "fields": [
                 {
@@ -149,13 +154,14 @@ def effective_receptive_field(
         trained = _with_drawn_weights(subject.module, shown, seed)
     else:
         trained = ((subject.module, image) for image in shown)
-    fields = []
+    measured = []
     if fresh is not None:
         made = ((Subject(fresh(run)).for_images().module, image) for run, image in enumerate(shown))
-        fields.append(_measured(made, theoretical, "before training", runs, advance))
-    fields.append(_measured(trained, theoretical, "after training" if fresh else "", runs, advance))
+        measured.append(_measured(made, theoretical, "before training", runs, advance))
+    measured.append(_measured(trained, theoretical, "after training" if fresh else "", runs, advance))
+    fields, counts = zip(*measured, strict=True)
     what = "random images" if images is None else f"crops of {len(images)} image(s)"
-    return EffectiveReport(Subject.of(network).name, tuple(fields), what, runs)
+    return EffectiveReport(subject.name, fields, what, counts, random_weights)
 
 
 def _with_drawn_weights(module: Module, shown: list[np.ndarray], seed: int) -> Iterator[tuple[Module, np.ndarray]]:
@@ -172,8 +178,8 @@ def _measured(
     label: str,
     runs: int,
     advance: Callable[[], object],
-) -> EffectiveField:
-    """Mean over pairs of a network and an image (H, W, C), divided by their largest: weights differ in scale.
+) -> tuple[EffectiveField, int]:
+    """Mean over pairs of a network and an image (H, W, C), divided by their largest (weights differ), and of how many.
 
     Of pairs in which all units on the way are at zero there is nothing to see; it ends when enough others were seen.
     """
@@ -191,7 +197,7 @@ def _measured(
             "effective_receptive_field: no gradient of the output's centre reaches the image, or it is not finite; "
             "units on the way may all be at zero: try other images, or more --runs"
         )
-    return EffectiveField(total / total.max(), label, theoretical)
+    return EffectiveField(total / total.max(), label, theoretical), seen
 
 
 def _side(subject: Subject) -> tuple[int, tuple[Pair, Pair]]:

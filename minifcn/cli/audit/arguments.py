@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import inspect
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,8 +69,6 @@ def open_subject(
 
 def show(report: Report, subject: str, out: Path, as_json: bool) -> None:
     """Print a report, write its files, and say where they are."""
-    import sys
-
     print(report.to_json() if as_json else report)
     paths = report.save(out, f"{subject}-")
     print(f"\nwritten: {', '.join(map(str, paths))}", file=sys.stderr)
@@ -118,10 +117,14 @@ def _from_file(path: Path, name: str, options: dict[str, Any]) -> Any:
 
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; MODEL may be FILE.py:NAME")
-    specification = importlib.util.spec_from_file_location(path.stem, path)
+    specification = importlib.util.spec_from_file_location(f"audited_{path.stem}", path)
     assert specification is not None
     assert specification.loader is not None
     namespace = importlib.util.module_from_spec(specification)
+    # As if it were run as a program: it may import its neighbours, and dataclasses look themselves up.
+    sys.modules[namespace.__name__] = namespace
+    if (folder := str(path.resolve().parent)) not in sys.path:
+        sys.path.append(folder)
     specification.loader.exec_module(namespace)
     if not hasattr(namespace, name):
         raise ValueError(f"{path}: defines no {name!r}")

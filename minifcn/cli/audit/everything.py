@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from minifcn.cli.audit.arguments import OUT, AsJson, Out, open_subject, show
+from minifcn.cli.audit.arguments import OUT, AsJson, Channels, Options, Out, open_subject, show
+from minifcn.cli.audit.images import draws_weights
+
+if TYPE_CHECKING:
+    from minifcn.audit.subject import Subject
 
 
 def everything(
@@ -21,6 +26,8 @@ def everything(
     full: Annotated[
         bool, typer.Option("--full", help="Networks by name in their full width, not with few channels: minutes each.")
     ] = False,
+    options: Options = None,
+    channels: Channels = None,
     out: Out = OUT,
     as_json: AsJson = False,
 ) -> None:
@@ -37,17 +44,27 @@ def everything(
     from minifcn.models import REGISTRY
 
     names = models or list(REGISTRY)
+    subjects = [open_subject(name, options, channels, narrow=not full) for name in names]
+    _tell_apart(subjects)
     answers: dict[str, dict[str, Report | str]] = {}
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("auditing", total=len(names) * len(AUDITS))
-        for name in names:
-            subject = open_subject(name, narrow=not full)
+        for name, subject in zip(names, subjects, strict=True):
             found = answers.setdefault(subject.name, {})
             for audit in AUDITS:
                 progress.update(task, description=f"{subject.name}: {audit}")
-                answer = found[audit] = ask(subject, audit)
+                answer = found[audit] = ask(subject, audit, draws_weights(None, name))
                 if isinstance(answer, Report):
                     answer.save(out, f"{subject.name}-")
                 progress.advance(task)
     show(Overview(answers), "all", out, as_json)
+
+
+def _tell_apart(subjects: list[Subject]) -> None:
+    """Number those of one name, as two files may both define a Net."""
+    counts: Counter[str] = Counter()
+    for subject in subjects:
+        counts[subject.name] += 1
+        if counts[subject.name] > 1:
+            subject.name += f"-{counts[subject.name]}"
