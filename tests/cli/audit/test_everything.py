@@ -26,7 +26,7 @@ def test_networks_of_one_name_are_told_apart_and_one_failure_ends_nothing(invoke
     assert "AttributeError" in output
     facts = json.loads((tmp_path / "out" / "all-overview.json").read_text())["networks"]
     assert list(facts) == ["Net", "Net-2"]
-    assert facts["Net"]["receptive-field"]["axes"]["rows"]["sizes"] == [3]
+    assert facts["Net"]["receptive-field"]["axes"]["rows"]["sizes_pixels"] == [3]
     assert "error" in facts["Net-2"]["receptive-field"]
     assert (tmp_path / "out" / "Net-equivariance.png").is_file()
 
