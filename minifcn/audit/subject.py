@@ -23,9 +23,6 @@ class Subject:
         name: what reports call it; None takes its own.
         channels: C; None takes the module's ``in_channels``, or that of the first of its layers that has some.
 
-    Raises:
-        ValueError: no layer says how many channels it takes, and ``channels`` does not either.
-
     >>> from minifcn import nn
     >>> subject = Subject(nn.Sequential(nn.Conv2d(3, 8, 3), nn.MaxPool2d(2)))
     >>> subject.channels, subject.output_size(10, 12), subject.output_size(2, 12)
@@ -35,14 +32,27 @@ class Subject:
     def __init__(self, module: Module, name: str | None = None, channels: int | None = None):
         self.module = module
         self.name = name or getattr(type(module), "name", "") or type(module).__name__
-        self.channels = _channels(module) if channels is None else channels
+        self._channels = channels
         self._asked = functools.cache(self._ask)
         self._refusal = ""
+
+    @functools.cached_property
+    def channels(self) -> int:
+        """C, of the images that it takes.
+
+        Raises:
+            ValueError: it was not given, and no layer says so.
+        """
+        return _channels(self.module) if self._channels is None else self._channels
 
     @staticmethod
     def of(module: Module | Subject) -> Subject:
         """The subject itself, or one made of a module."""
-        return module if isinstance(module, Subject) else Subject(module)
+        if isinstance(module, Subject):
+            return module
+        if not isinstance(module, Module):
+            raise TypeError(f"audit: expected a minifcn.nn.Module, got a {type(module).__name__}")
+        return Subject(module)
 
     @property
     def dtype(self) -> np.dtype:

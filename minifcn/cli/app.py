@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
 from minifcn._version import __version__
 from minifcn.cli.audit import audit
+from minifcn.cli.audit.arguments import USERS as _USERS
 from minifcn.cli.bench import bench
 from minifcn.cli.evaluate import evaluate
 from minifcn.cli.info import info
@@ -75,6 +77,15 @@ def _one_line(error: Exception) -> str:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif isinstance(error, KeyError) and error.args:
         text = str(error.args[0])
-    if not isinstance(error, _EXPECTED):
+    if theirs := _users_line(error):
+        text = f"{theirs}: {type(error).__name__}: {text}"
+    elif not isinstance(error, _EXPECTED):
         text = f"unexpected {type(error).__name__}: {text} (please report this; --debug shows where it happened)"
     return " ".join(text.split())
+
+
+def _users_line(error: Exception) -> str:
+    """File and line, if the error was raised in a file given as FILE.py:NAME; else empty."""
+    frames = traceback.extract_tb(error.__traceback__)
+    given = {getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith(_USERS)}
+    return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames and frames[-1].filename in given else ""

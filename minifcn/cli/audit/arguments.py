@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import inspect
+import os
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,9 +36,14 @@ Options = Annotated[
 Channels = Annotated[
     int | None, typer.Option(help="Channels of the images (default: those that the network takes).", min=1)
 ]
-Out = Annotated[Path, typer.Option(help="Folder for the figure (png) and the facts (json).")]
+Out = Annotated[
+    Path, typer.Option(help="Folder for the figure (png) and the facts (json).", callback=lambda path: _folder(path))
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the facts as JSON instead of the table.")]
 OUT = Path("runs/audit")
+
+#: What the modules of files given as FILE.py:NAME are called before their own name.
+USERS = "audited_"
 
 
 def open_subject(
@@ -74,6 +81,16 @@ def show(report: Report, subject: str, out: Path, as_json: bool) -> None:
     print(f"\nwritten: {', '.join(map(str, paths))}", file=sys.stderr)
 
 
+def _folder(path: Path) -> Path:
+    """Where something can be written, known before anything is computed."""
+    there = next(parent for parent in (path, *path.resolve().parents) if parent.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"--out {path}: {there} is a file; give a folder")
+    if not os.access(there, os.W_OK):
+        raise PermissionError(f"--out {path}: nothing can be written into {there}; give another folder")
+    return path
+
+
 def _opened(model: str, given: dict[str, Any], channels: int | None, narrow: bool) -> Subject:
     from minifcn.audit.subject import Subject
 
@@ -98,8 +115,9 @@ def _from_registry(name: str, options: dict[str, Any], channels: int | None, nar
     for option in options:
         if option not in known:
             raise ValueError(f"{name}: no option {option!r}; it has {', '.join(known)}")
-    settled = {**published_options(network), **(network.narrow if narrow else {}), **options}
-    return network(**settled, **({} if channels is None else {"in_channels": channels}))
+    settled = {**published_options(network), **(network.narrow if narrow else {})}
+    settled |= {} if channels is None else {"in_channels": channels}
+    return network(**settled | options)
 
 
 def _from_run(folder: Path, options: dict[str, Any]) -> Any:
@@ -117,19 +135,28 @@ def _from_file(path: Path, name: str, options: dict[str, Any]) -> Any:
 
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; MODEL may be FILE.py:NAME")
-    specification = importlib.util.spec_from_file_location(f"audited_{path.stem}", path)
+    try:
+        namespace = _executed(path)
+        if not hasattr(namespace, name):
+            raise ValueError(f"{path}: defines no {name!r}")
+        found = getattr(namespace, name)
+        made = found(**options) if callable(found) and not isinstance(found, Module) else found
+    except ValueError:
+        raise
+    except Exception as error:  # theirs, whatever it is: it must not look like a bug of ours
+        raise ValueError(f"{path}:{name} failed with {type(error).__name__}: {error}") from error
+    if not isinstance(made, Module):
+        raise ValueError(f"{path}:{name} is a {type(made).__name__}, not a minifcn.nn.Module nor what makes one")
+    return made
+
+
+def _executed(path: Path) -> ModuleType:
+    """A file's namespace, as if it were run as a program: it may import its neighbours, and finds itself by name."""
+    specification = importlib.util.spec_from_file_location(f"{USERS}{path.stem}", path)
     assert specification is not None
     assert specification.loader is not None
-    namespace = importlib.util.module_from_spec(specification)
-    # As if it were run as a program: it may import its neighbours, and dataclasses look themselves up.
-    sys.modules[namespace.__name__] = namespace
+    namespace = sys.modules[specification.name] = importlib.util.module_from_spec(specification)
     if (folder := str(path.resolve().parent)) not in sys.path:
         sys.path.append(folder)
     specification.loader.exec_module(namespace)
-    if not hasattr(namespace, name):
-        raise ValueError(f"{path}: defines no {name!r}")
-    found = getattr(namespace, name)
-    made = found if isinstance(found, Module) else found(**options)
-    if not isinstance(made, Module):
-        raise ValueError(f"{path}:{name} is a {type(made).__name__}, not a minifcn.nn.Module")
-    return made
+    return namespace
