@@ -29,7 +29,11 @@ _SIDE = 256
 
 
 def _sides(subject: Subject) -> Pair:
-    return 2 * (subject.for_images().legal_size(_SIDE),)
+    images = subject.for_images()
+    try:
+        return 2 * (images.legal_size(_SIDE, 2 * _SIDE),)
+    except ValueError:  # it may take small images only
+        return 2 * (images.legal_size(1, _SIDE),)
 
 
 @functools.cache

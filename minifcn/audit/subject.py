@@ -79,10 +79,11 @@ class Subject:
         Raises:
             ValueError: there is none up to ``limit``, or the output is no map.
         """
+        self._refusal = ""
         for length in range(least, limit + 1):
             if self.output_size(length, length):
                 return length
-        said = f"; of the last it said: {self._refusal}" if self._refusal else ""
+        said = f"; {self._refusal}" if self._refusal else ""
         raise ValueError(f"{self.name}: takes no square image of {least} to {limit} pixels a side{said}")
 
     def _ask(self, height: int, width: int) -> Pair | None:
@@ -91,7 +92,7 @@ class Subject:
         try:
             output = rehearse(self, (height, width)).output
         except (ValueError, RuntimeError, IndexError) as error:
-            self._refusal = str(error)
+            self._refusal = self._refusal or f"of {height} x {width} it says: {error}"
             return None
         if len(output) != 4:
             raise ValueError(
