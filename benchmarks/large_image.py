@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import filecmp
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -35,11 +37,13 @@ def main(
     image = out / f"{side}.tif"
     write_image(image, side)
     whole, resumed = (out / folder / image.name for folder in ("undisturbed", "resumed"))
+    for folder in (whole.parent, resumed.parent):
+        shutil.rmtree(folder, ignore_errors=True)
     begin = time.perf_counter()
     said, peak = predict(run, image, whole.parent)
     seconds = time.perf_counter() - begin
     print(f"{side} x {side} pixels: {seconds:.0f} s, peak memory {peak / 2**20:.0f} MiB; it had said: {said}")
-    done = kill_half_way(run, image, resumed)
+    done = kill_half_way(run, image, resumed, int(re.findall(r"(\d+) bands", said)[0]) // 2)
     said, _ = predict(run, image, resumed.parent)
     print(f"killed after {done} bands; then: {said}")
     print("identical" if filecmp.cmp(whole, resumed, shallow=False) else "DIFFERENT")
@@ -58,9 +62,8 @@ def write_image(path: Path, side: int) -> None:
         count = -(-side // _TILE)
         for i in range(count):
             for j in range(count):
-                yield np.ascontiguousarray(
-                    tiles[(3 * i + j) % len(tiles)][:: -1 if i % 2 else 1, :: -1 if j % 2 else 1]
-                )
+                tile = tiles[(3 * i + j) % len(tiles)]
+                yield np.ascontiguousarray(tile[:: -1 if i % 2 else 1, :: -1 if j % 2 else 1])
 
     tifffile.imwrite(
         path,
@@ -93,13 +96,9 @@ def predict(run: Path, image: Path, folder: Path) -> tuple[str, int]:
     return said[0], usage.ru_maxrss * 1024
 
 
-def kill_half_way(run: Path, image: Path, target: Path) -> int:
-    """Begin, and kill the process when the journal counts half of the bands; how many there were."""
-    import tifffile
-
+def kill_half_way(run: Path, image: Path, target: Path, enough: int) -> int:
+    """Begin, and kill the process when the journal counts as many bands; how many there were."""
     process, journal = _started(run, image, target.parent), target.with_name(f"{target.name}.journal")
-    with tifffile.TiffFile(image) as file:
-        enough = file.pages.first.shape[0] // 832 // 2  # bands of 1024 rows keep 832
     while process.poll() is None:
         done = len(journal.read_text(encoding="utf-8").splitlines()) - 1 if journal.exists() else 0
         if done >= max(1, enough):
@@ -111,7 +110,7 @@ def kill_half_way(run: Path, image: Path, target: Path) -> int:
 
 
 def _started(run: Path, image: Path, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "minifcn", "predict", str(run), str(image), "--out", str(folder), "--overwrite"]
+    command = [sys.executable, "-m", "minifcn", "predict", str(run), str(image), "--out", str(folder)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
