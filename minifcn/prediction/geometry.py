@@ -17,8 +17,8 @@ from minifcn.audit.fields.receptive_field import AxisField, receptive_field
 from minifcn.autograd import no_grad
 from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network
+from minifcn.models.sized import SizedNetwork
 from minifcn.nn.modes import evaluating
-from minifcn.prediction.canvas import SizedNetwork
 from minifcn.tensor import Tensor
 
 #: How far answers to a moved image may be from moved answers, relative to the largest: float32's roundings are below.

@@ -11,8 +11,8 @@ import numpy as np
 from minifcn import functional as F
 from minifcn.autograd import no_grad
 from minifcn.models.network import Network
+from minifcn.models.sized import SizedNetwork
 from minifcn.nn import Module
-from minifcn.prediction.canvas import SizedNetwork
 from minifcn.prediction.geometry import Geometry
 from minifcn.tensor import Tensor
 

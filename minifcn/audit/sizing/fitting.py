@@ -13,6 +13,7 @@ from minifcn.audit.sizing.crops import AxisCrops, DoesNotMoveError, crops
 from minifcn.audit.subject import Subject
 from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network
+from minifcn.models.sized import margin
 
 #: Lengths up to which a network is asked that knows its sizes, and one that has to run for each.
 _LIMIT, _LIMIT_ASKED = 1024, 256
@@ -155,13 +156,8 @@ def fit(lengths: Lengths, image: int, scale: float | None) -> AxisFit:
     Raises:
         ValueError: the network takes no size near.
     """
-    from minifcn.prediction import margins  # prediction stands on audit: imported at the top, they would go in a circle
-
-    legal, before, after = lengths.from_on(image), 0, 0
-    after = legal - image
-    if is_pixelwise(scale):
-        (before, after), _ = margins(lengths, image, image)  # type: ignore[arg-type]  # all it needs of a network
-        before, after = max(before, 0), after + min(before, 0)  # an output may be larger than the image
+    legal = lengths.from_on(image)
+    before, after = margin(lengths, image) if is_pixelwise(scale) else (0, legal - image)
     padded = before + image + after
     output = lengths.output_length(padded)
     crop = output - image if is_pixelwise(scale) else None
