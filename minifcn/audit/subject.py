@@ -34,7 +34,7 @@ class Subject:
 
     def __init__(self, module: Module, name: str | None = None, channels: int | None = None):
         self.module = module
-        self.name = name or getattr(type(module), "name", "") or type(module).__name__
+        self.name = name or called(module)
         self.channels = _channels(module) if channels is None else channels
         self._asked = functools.cache(self._ask)
         self._refusal = ""
@@ -48,6 +48,17 @@ class Subject:
     def dtype(self) -> np.dtype:
         """Of the parameters; float32 if there are none."""
         return next((parameter.dtype for parameter in self.module.parameters()), np.dtype(np.float32))
+
+    @functools.cached_property
+    def network(self) -> Network:
+        """The module itself if it is a `Network`; any other as one, whose sizes are asked.
+
+        Raises:
+            ValueError: it takes no image that is small enough to ask on.
+        """
+        from minifcn.audit.asked import Asked
+
+        return self.module if isinstance(self.module, Network) else Asked(self)
 
     def for_images(self) -> Subject:
         """The network that answers every pixel of an image: this one, unless it classifies windows."""
@@ -89,6 +100,12 @@ class Subject:
                 f"its output is of shape {output}"
             )
         return (output[1], output[2]) if min(output) else None
+
+
+def called(module: Module) -> str:
+    """What reports call a module: the name of its class, or one of its own, as networks have."""
+    name = getattr(module if isinstance(module, Network) else type(module), "name", "")
+    return name if isinstance(name, str) and name else type(module).__name__
 
 
 def _channels(module: Module) -> int:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from minifcn import functional as F
+from minifcn.audit.asked import Asked
 from minifcn.autograd import no_grad
 from minifcn.models.network import Network
 from minifcn.models.sized import SizedNetwork
@@ -29,8 +30,10 @@ class Prepared:
     """
 
     def __init__(self, model: SizedNetwork, activation: Activation = "softmax", batch_pixels: int = 2**18):
-        network = model.for_images() if isinstance(model, Network) else model
-        network = network.fold_batch_norm() if isinstance(network, Module) else network
+        network: SizedNetwork = model
+        if isinstance(model, Module):
+            known = model if isinstance(model, Network) else Asked(model, model.in_channels)
+            network = known.for_images().fold_batch_norm()
         network.eval()
         self.network, self.activation, self.batch_pixels = network, activation, batch_pixels
 

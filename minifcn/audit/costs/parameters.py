@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from minifcn.audit.report import Report, Table
-from minifcn.audit.subject import Subject
+from minifcn.audit.subject import Subject, called
 from minifcn.nn import BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Module
 
 #: What layers are called, in the order in which subtotals are listed.
@@ -212,9 +212,7 @@ def parameters(subject: Module | Subject) -> Parameters:
     >>> [layer.formula for layer in report.layers], report.learnt
     (['(3·3·1 + 1)·8 = 80', '(3·3·8 + 1)·8 = 584', '(3·3·8 + 1)·8 = 584', '3·3·8 + 1 = 73'], 1321)
     """
-    name = (
-        subject.name if isinstance(subject, Subject) else getattr(type(subject), "name", "") or type(subject).__name__
-    )
+    name = subject.name if isinstance(subject, Subject) else called(subject)
     module = subject.module if isinstance(subject, Subject) else subject
     owners: dict[int, str] = {}
     layers = [_layer(path, layer, owners) for path, layer in module.named_modules()]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from minifcn.audit.doctor.finding import Finding, counted
-from minifcn.audit.doctor.network import Asked
+from minifcn.audit.doctor.network import Candidate
 from minifcn.audit.doctor.objects import Objects, joined
 from minifcn.audit.doctor.survey import Part
 
@@ -20,7 +20,7 @@ def all_objects(parts: Sequence[Part]) -> Objects:
     return joined([image.objects for part in parts for image in part.images if image.objects is not None])
 
 
-def judge_objects(parts: Sequence[Part], network: Asked | None) -> Iterator[Finding]:
+def judge_objects(parts: Sequence[Part], network: Candidate | None) -> Iterator[Finding]:
     """Objects that are wider than the receptive field, or smaller than the total stride."""
     objects = all_objects(parts)
     if not parts or parts[0].dataset.task != "segmentation" or not len(objects.areas):
@@ -39,7 +39,7 @@ def judge_objects(parts: Sequence[Part], network: Asked | None) -> Iterator[Find
     yield from said or [Finding("fine", _CHECK, within, numbers=numbers)]
 
 
-def _wide(objects: Objects, network: Asked, field: int, numbers: dict) -> Iterator[Finding]:
+def _wide(objects: Objects, network: Candidate, field: int, numbers: dict) -> Iterator[Finding]:
     wide = objects.widths > field
     share = float(objects.areas[wide].sum() / objects.areas.sum())
     if share > _SHARE_OF_PIXELS:
@@ -55,7 +55,7 @@ def _wide(objects: Objects, network: Asked, field: int, numbers: dict) -> Iterat
         )  # fmt: skip
 
 
-def _small(objects: Objects, network: Asked, numbers: dict) -> Iterator[Finding]:
+def _small(objects: Objects, network: Candidate, numbers: dict) -> Iterator[Finding]:
     stride = network.stride or 1
     small = objects.extents < stride
     # Crumbs at the edges of regions are many, and matter little.

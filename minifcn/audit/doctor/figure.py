@@ -9,7 +9,7 @@ import numpy as np
 
 from minifcn.audit.doctor.field import all_objects
 from minifcn.audit.doctor.finding import Finding, Place
-from minifcn.audit.doctor.network import Asked
+from minifcn.audit.doctor.network import Candidate
 from minifcn.audit.doctor.survey import Part
 from minifcn.data.targets import without_weights
 
@@ -23,7 +23,7 @@ _TITLE = 20  # characters of a file's name
 
 
 def draw(
-    figure: Any, parts: Sequence[Part], findings: Sequence[Finding], network: Asked | None, crop: int | None
+    figure: Any, parts: Sequence[Part], findings: Sequence[Finding], network: Candidate | None, crop: int | None
 ) -> None:
     """Three plots above; examples below, if there are any."""
     panels = _panels(parts, findings)
@@ -87,7 +87,7 @@ def _draw_sizes(axes: Any, parts: Sequence[Part], crop: int | None) -> None:
         axes.legend(fontsize="small")
 
 
-def _draw_objects(axes: Any, parts: Sequence[Part], network: Asked | None) -> None:
+def _draw_objects(axes: Any, parts: Sequence[Part], network: Candidate | None) -> None:
     axes.set_title("sizes of the objects")
     objects = all_objects(parts)
     if not len(objects.areas):

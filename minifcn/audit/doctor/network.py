@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from minifcn.audit.fields.receptive_field import AxisField, receptive_field
+from minifcn.audit.fields.receptive_field import receptive_field
 from minifcn.audit.subject import Subject
 from minifcn.models.network import Network
 from minifcn.nn import Module
 
-_SIDES = (64, 128, 256, 512)  # at which a module that is no Network is traced
 
-
-class Asked:
-    """A network's answers.
+class Candidate:
+    """The network that is to be trained, and its answers.
 
     Attributes:
         name: what reports call it.
@@ -29,11 +27,11 @@ class Asked:
         self.stride: int | None = None
         self.unknown = ""
         try:
-            field = self._field()
+            field = receptive_field(self.subject.for_images()).rows
         except (ValueError, NotImplementedError, RuntimeError) as error:
             self.unknown = str(error)
             return
-        if field is None or not field.complete:
+        if not field.complete:
             self.unknown = f"{self.name}: no receptive field that is smaller than the image"
         else:
             self.field, self.stride = field.size, field.stride
@@ -51,15 +49,3 @@ class Asked:
         """The largest side of a square image, up to ``length``, that the network takes."""
         sides = range(length, max(0, length - 512), -1)
         return next((side for side in sides if self.subject.output_size(side, side)), None)
-
-    def _field(self) -> AxisField | None:
-        module = self.subject.module
-        if isinstance(module, Network):
-            return receptive_field(module.for_images()).rows
-        field = None
-        for side in _SIDES:
-            legal = self.subject.legal_size(side)
-            field = receptive_field(module, (legal, legal, self.channels)).rows
-            if field.complete:
-                break
-        return field
