@@ -7,6 +7,7 @@ A `Network` says itself which sizes it takes. Any other module is asked: it is r
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Subject:
     @property
     def dtype(self) -> np.dtype:
         """Of the parameters; float32 if there are none."""
-        return next((parameter.dtype for parameter in self.module.parameters()), np.dtype(np.float32))
+        return dtype_of(self.module)
 
     @functools.cached_property
     def network(self) -> Network:
@@ -100,6 +101,20 @@ class Subject:
                 f"its output is of shape {output}"
             )
         return (output[1], output[2]) if min(output) else None
+
+
+def sides_of(size: int | Sequence[int]) -> tuple[int, ...]:
+    """Height and width, of one number or of both; what is longer stays what it is.
+
+    >>> sides_of(np.int64(64)), sides_of((64, 32))
+    ((64, 64), (64, 32))
+    """
+    return (int(size), int(size)) if isinstance(size, (int, np.integer)) else tuple(size)
+
+
+def dtype_of(module: Module) -> np.dtype:
+    """Of a module's parameters; float32 if there are none."""
+    return next((parameter.dtype for parameter in module.parameters()), np.dtype(np.float32))
 
 
 def called(module: Module) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn.audit.asked import Asked
+from minifcn.audit.subject import dtype_of
 from minifcn.autograd import no_grad
 from minifcn.models.network import Network
 from minifcn.models.sized import SizedNetwork
@@ -69,5 +70,4 @@ class Prepared:
 
     @functools.cached_property
     def _dtype(self) -> np.dtype:
-        parameters = self.network.parameters() if isinstance(self.network, Module) else iter(())
-        return next((parameter.dtype for parameter in parameters), np.dtype(np.float32))
+        return dtype_of(self.network) if isinstance(self.network, Module) else np.dtype(np.float32)

@@ -22,7 +22,7 @@ import numpy as np
 from minifcn.audit.fields.graph import Application
 from minifcn.audit.fields.recording import ImageShape, Recording, record, spans_along
 from minifcn.audit.fields.spans import NOTHING, Span
-from minifcn.audit.subject import Subject
+from minifcn.audit.subject import Subject, sides_of
 from minifcn.autograd import Node
 from minifcn.kernels.shapes import Pair, Window
 from minifcn.models.network import Network
@@ -270,7 +270,7 @@ def _complaint(subject: Subject) -> str:
 
 
 def _image_shape(network: Module | Subject, size: int | Pair | tuple[int, int, int]) -> ImageShape:
-    sides = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
+    sides = sides_of(size)
     if len(sides) == 2:
         sides = (*sides, _channels(network))
     if len(sides) != 3 or not all(isinstance(side, (int, np.integer)) and side > 0 for side in sides):
