@@ -7,6 +7,7 @@ A `Network` says itself which sizes it takes. Any other module is asked: it is r
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Subject:
 
     def __init__(self, module: Module, name: str | None = None, channels: int | None = None):
         self.module = module
-        self.name = name or getattr(type(module), "name", "") or type(module).__name__
+        self.name = name or called(module)
         self._channels = channels
         self._asked = functools.cache(self._ask)
         self._refusal = ""
@@ -57,7 +58,18 @@ class Subject:
     @property
     def dtype(self) -> np.dtype:
         """Of the parameters; float32 if there are none."""
-        return next((parameter.dtype for parameter in self.module.parameters()), np.dtype(np.float32))
+        return dtype_of(self.module)
+
+    @functools.cached_property
+    def network(self) -> Network:
+        """The module itself if it is a `Network`; any other as one, whose sizes are asked.
+
+        Raises:
+            ValueError: it takes no image that is small enough to ask on.
+        """
+        from minifcn.audit.asked import Asked
+
+        return self.module if isinstance(self.module, Network) else Asked(self)
 
     def for_images(self) -> Subject:
         """The network that answers every pixel of an image: this one, unless it classifies windows."""
@@ -100,6 +112,26 @@ class Subject:
                 f"its output is of shape {output}"
             )
         return (output[1], output[2]) if min(output) else None
+
+
+def sides_of(size: int | Sequence[int]) -> tuple[int, ...]:
+    """Height and width, of one number or of both; what is longer stays what it is.
+
+    >>> sides_of(np.int64(64)), sides_of((64, 32))
+    ((64, 64), (64, 32))
+    """
+    return (int(size), int(size)) if isinstance(size, (int, np.integer)) else tuple(size)
+
+
+def dtype_of(module: Module) -> np.dtype:
+    """Of a module's parameters; float32 if there are none."""
+    return next((parameter.dtype for parameter in module.parameters()), np.dtype(np.float32))
+
+
+def called(module: Module) -> str:
+    """What reports call a module: the name of its class, or one of its own, as networks have."""
+    name = getattr(module if isinstance(module, Network) else type(module), "name", "")
+    return name if isinstance(name, str) and name else type(module).__name__
 
 
 def _channels(module: Module) -> int:

@@ -92,8 +92,8 @@ def check(
     for index in looked_at:
         image, label = dataset[index]
         where = f"{dataset.name}: image {index}"
-        _check_image(where, image, dataset.channels, channels)
-        totals.append(_look_at(where, image, label, dataset))
+        check_image(where, image, dataset.channels, channels)
+        totals.append(look_at(where, image, label, dataset))
         height, width = image.shape[:2]
         _check_size(where, (height, width), crop, network_size_error)
         shapes[height, width, image.shape[2]] = None
@@ -143,7 +143,11 @@ def class_counts(dataset: Dataset, samples: int | None = None) -> NDArray[np.int
     return np.concatenate(rows)
 
 
-def _check_image(where: str, image: Image, declared: int, wanted: int | None) -> None:
+def check_image(where: str, image: Image, declared: int, wanted: int | None) -> None:
+    """Raise DataError unless it is float32 (H, W, C), finite, with the channels that its data set declares.
+
+    ``wanted`` is how many channels the network takes, None if there is none.
+    """
     if image.ndim != 3 or image.dtype != np.float32:
         raise DataError(f"{where} is {image.dtype} {image.shape}, expected float32 (height, width, channels)")
     if image.size == 0:
@@ -178,7 +182,7 @@ def _count_labels(where: str, image: Image, label: Label, classes: tuple[str, ..
     return np.bincount(counted.ravel(), minlength=len(classes))
 
 
-def _look_at(where: str, image: Image, label: Label, dataset: Dataset) -> NDArray:
+def look_at(where: str, image: Image, label: Label, dataset: Dataset) -> NDArray:
     """Return how many pixels each class has, or what each value sums to: (K,)."""
     if dataset.task == "regression":
         return _sum_values(where, image, label, dataset.classes)

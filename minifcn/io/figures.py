@@ -7,6 +7,10 @@ from typing import Any
 
 from minifcn.io.atomic import replacing
 
+#: Okabe and Ito's colours, which everybody can tell apart, and a grey beside them.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+BLACK, GREY = "#000000", "#888888"
+
 
 def new_figure(width: float, height: float) -> Any:
     """An empty `matplotlib.figure.Figure`, in inches; its parts keep out of each other's way."""

@@ -1,6 +1,6 @@
 """Apply a trained network to images of any size."""
 
-from minifcn.prediction.canvas import SizedNetwork, margins
+from minifcn.models.sized import SizedNetwork, margins
 from minifcn.prediction.images import predict
 from minifcn.prediction.predictor import Predictor
 from minifcn.prediction.prepared import Prepared

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from minifcn.audit.asked import Asked
 from minifcn.kernels.shapes import Pair
+from minifcn.models.sized import SizedNetwork
 from minifcn.nn import Module
-from minifcn.prediction.asked import Asked
 from minifcn.prediction.blending import Blend
-from minifcn.prediction.canvas import SizedNetwork
 from minifcn.prediction.predictor import Predictor
 from minifcn.prediction.prepared import Activation
 from minifcn.prediction.strategies import Name, by_name

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from minifcn.io import write_image
 from minifcn.io.images import write_palette
-from minifcn.prediction.canvas import margins
+from minifcn.models.sized import margins
 from minifcn.prediction.predictor import Predictor
 
 Kind = Literal["mask", "labels", "probabilities", "values"]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from minifcn.data import Normalisation
+from minifcn.models.sized import SizedNetwork
 from minifcn.nn import Module
-from minifcn.prediction.canvas import SizedNetwork
 from minifcn.prediction.prepared import Activation, Prepared
 from minifcn.prediction.strategies import Auto, Strategy
 from minifcn.prediction.symmetries import symmetrised

@@ -9,10 +9,12 @@ from typing import Literal
 import numpy as np
 
 from minifcn import functional as F
+from minifcn.audit.asked import Asked
+from minifcn.audit.subject import dtype_of
 from minifcn.autograd import no_grad
 from minifcn.models.network import Network
+from minifcn.models.sized import SizedNetwork
 from minifcn.nn import Module
-from minifcn.prediction.canvas import SizedNetwork
 from minifcn.prediction.geometry import Geometry
 from minifcn.tensor import Tensor
 
@@ -29,8 +31,10 @@ class Prepared:
     """
 
     def __init__(self, model: SizedNetwork, activation: Activation = "softmax", batch_pixels: int = 2**18):
-        network = model.for_images() if isinstance(model, Network) else model
-        network = network.fold_batch_norm() if isinstance(network, Module) else network
+        network: SizedNetwork = model
+        if isinstance(model, Module):
+            known = model if isinstance(model, Network) else Asked(model, model.in_channels)
+            network = known.for_images().fold_batch_norm()
         network.eval()
         self.network, self.activation, self.batch_pixels = network, activation, batch_pixels
 
@@ -66,5 +70,4 @@ class Prepared:
 
     @functools.cached_property
     def _dtype(self) -> np.dtype:
-        parameters = self.network.parameters() if isinstance(self.network, Module) else iter(())
-        return next((parameter.dtype for parameter in parameters), np.dtype(np.float32))
+        return dtype_of(self.network) if isinstance(self.network, Module) else np.dtype(np.float32)

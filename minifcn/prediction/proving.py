@@ -9,13 +9,14 @@ from collections.abc import Callable
 import numpy as np
 
 from minifcn import settings
+from minifcn.audit.fields.uncut import AxisGeometry
 from minifcn.autograd import no_grad
 from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network
+from minifcn.models.sized import SizedNetwork
 from minifcn.prediction import canvas
 from minifcn.prediction.blending import Blend
-from minifcn.prediction.canvas import SizedNetwork
-from minifcn.prediction.geometry import AxisGeometry, Geometry
+from minifcn.prediction.geometry import Geometry
 from minifcn.prediction.images import Model, as_images, as_predictor
 from minifcn.prediction.proof import Proof
 from minifcn.prediction.tiling import AxisOptions, AxisTiling, TileOptions, Tiling, enough, largest_stride

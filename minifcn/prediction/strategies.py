@@ -22,6 +22,7 @@ import numpy as np
 
 from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network
+from minifcn.models.sized import margins
 from minifcn.prediction import canvas
 from minifcn.prediction.prepared import Prepared
 from minifcn.prediction.tiling import TileOptions, Tiling
@@ -47,7 +48,7 @@ class Pad:
     def __call__(self, network: Prepared, images: np.ndarray) -> np.ndarray:
         """Normalised images (N, H, W, C) -> answers (N, H, W, K)."""
         _, height, width, _ = images.shape
-        rows, columns = canvas.margins(network.network, height, width)
+        rows, columns = margins(network.network, height, width)
         padded = np.pad(images, ((0, 0), rows, columns, (0, 0)), mode="reflect")
         # The output is the centre of the input: where it begins, the image begins (see `margins`).
         return network(padded)[:, :height, :width]
@@ -141,7 +142,7 @@ class Auto:
 
     def chosen(self, network: Prepared, height: int, width: int) -> Pad | TileBy:
         """What it does with images of that size."""
-        (top, bottom), (left, right) = canvas.margins(network.network, height, width)
+        (top, bottom), (left, right) = margins(network.network, height, width)
         if (height + top + bottom) * (width + left + right) <= MOST_PADDED:
             return Pad()
         try:

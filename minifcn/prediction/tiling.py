@@ -27,10 +27,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minifcn.audit.fields.uncut import AxisGeometry
 from minifcn.kernels.shapes import Pair
+from minifcn.models.sized import SizedNetwork, margin
 from minifcn.prediction.blending import Blend, weights
-from minifcn.prediction.canvas import SizedNetwork, margin
-from minifcn.prediction.geometry import AxisGeometry, Geometry
+from minifcn.prediction.geometry import Geometry
 
 #: Rows of a tile, unless told; more if less than half of them would be kept.
 DEFAULT_TILE = 1024

@@ -8,9 +8,10 @@ import minifcn as mf
 from minifcn import functional as F
 from minifcn import nn
 from minifcn.audit import receptive_field
+from minifcn.audit.asked import Asked
+from minifcn.audit.fields.uncut import AxisGeometry
 from minifcn.models import UNet
-from minifcn.prediction.asked import Asked
-from minifcn.prediction.geometry import AxisGeometry, Geometry
+from minifcn.prediction.geometry import Geometry
 
 
 class Function(nn.Module):
@@ -57,17 +58,17 @@ def test_a_network_that_is_no_module_is_refused():
         def output_length(self, length):
             return length
 
-    with pytest.raises(ValueError, match=r"Elsewhere is no minifcn\.models\.Network, so its operations cannot be"):
+    with pytest.raises(ValueError, match=r"Elsewhere is no minifcn\.nn\.Module, so its operations cannot be"):
         Geometry.of(Elsewhere())
 
 
 def test_taps_far_apart_do_not_hide_the_border():
     rows = AxisGeometry.of(receptive_field(nn.Conv2d(1, 2, 2, dilation=6, padding=3), 64).rows)
-    assert (rows, rows.exact(20, 20)) == (AxisGeometry((-3,), (4,)), (3, 17))
+    assert (rows, rows.exact(20, 20)) == (AxisGeometry((-3,), (4,), period=1), (3, 17))
 
 
 def test_one_row_at_a_time_of_a_window_smaller_than_any_field():
-    assert AxisGeometry((-3,), (4,)).exact(4, 4) == (3, 3)
+    assert AxisGeometry((-3,), (4,), period=1).exact(4, 4) == (3, 3)
 
 
 def test_asking_leaves_mode_and_numbers_alone():

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prediction_networks import NETWORKS
 
+from minifcn.audit.asked import Asked
 from minifcn.models import Network, UNet
 from minifcn.prediction import Tile, TileOptions, Tiling, margins
-from minifcn.prediction.asked import Asked
 from minifcn.prediction.geometry import Geometry
 
 NAMES = ("unet 1", "unet 3", "valid unet 2", "pang", "odd stride", "ciresan")

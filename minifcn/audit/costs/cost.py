@@ -16,24 +16,26 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minifcn import functional as F
 from minifcn import limits as machine
 from minifcn.audit.costs import bars
+from minifcn.audit.costs.largest import available_memory
 from minifcn.audit.costs.rehearsal import Rehearsal, rehearse
+from minifcn.audit.costs.step import step
+from minifcn.audit.costs.untouched import untouched
 from minifcn.audit.costs.work import work_of
 from minifcn.audit.report import Report, Table
 from minifcn.audit.sizing.fitting import for_images
-from minifcn.audit.subject import Subject
+from minifcn.audit.subject import Subject, sides_of
 from minifcn.autograd import no_grad
+from minifcn.io.figures import BLUE, GREY, ORANGE
 from minifcn.kernels.shapes import Pair
 from minifcn.limits import Limits
 from minifcn.nn import Module
 from minifcn.nn.modes import evaluating
 from minifcn.tensor import Tensor
 
-#: Seconds that measuring may take, by the forecast; and share of the machine's memory that it may take.
+#: Seconds that measuring may take, by the forecast; and share of the memory that is free that it may take.
 _PATIENCE, _SHARE = 60.0, 0.5
-_BLUE, _ORANGE, _GREY = "#0072B2", "#E69F00", "#888888"
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ class Cost(Report):
         shown = bars.groups(layer.layer for layer in self.layers)
         names = list(dict.fromkeys(shown.values()))
         left = np.zeros(len(names))
-        parts = (("compute", _BLUE, "multiplications"), ("memory", _ORANGE, "memory"), ("launch", _GREY, "launching"))
+        parts = (("compute", BLUE, "multiplications"), ("memory", ORANGE, "memory"), ("launch", GREY, "launching"))
         for part, colour, label in parts:
             widths = np.zeros(len(names))
             for layer in self.layers:
@@ -222,7 +224,7 @@ class Cost(Report):
         label = f"{peak / 1e9:.0f} G/s, {bandwidth / 1e9:.0f} GB/s"
         axes.plot(x, np.minimum(peak, x * bandwidth) / 1e9, color="black", label=label)
         axes.axhline(self.limits.winograd / 1e9, color="black", lw=1, ls=":", label="Winograd's algorithm")
-        for backward, marker, colour in ((False, "s", _BLUE), (True, "^", _ORANGE)):
+        for backward, marker, colour in ((False, "s", BLUE), (True, "^", ORANGE)):
             chosen = [layer for layer in points if layer.backward == backward]
             if chosen:
                 reached = [layer.used / layer.seconds / 1e9 for layer in chosen]
@@ -247,8 +249,8 @@ def cost(
         size: of the images: one number, (H, W) or (N, H, W). A classifier of windows that does not take this size is
             replaced by its form for images.
         training: a forward, a cross-entropy and the walk back, instead of a forward in evaluation mode.
-        measure: run it, if the forecast is less than a minute and it does not take half of the memory; the median of a
-            few runs. The weights should then be numbers: those of `minifcn.nn.init.skipped` may be slow ones.
+        measure: run it, if the forecast is less than a minute and it does not take half of the free memory; the median
+            of a few runs. The weights should then be numbers: those of `minifcn.nn.init.skipped` may be slow ones.
         limits: of the machine; None measures them, in some seconds.
 
     Raises:
@@ -261,7 +263,7 @@ def cost(
     True
     """
     subject = Subject.of(subject)
-    sides = (size, size) if isinstance(size, int) else tuple(size)
+    sides = sides_of(size)
     images, windows = for_images(subject)
     if windows and len(sides) in (2, 3):
         taken = subject.output_size(sides[-2], sides[-1]) is not None
@@ -299,18 +301,11 @@ def _layers(rehearsal: Rehearsal, limits: Limits) -> tuple[LayerCost, ...]:
 
 def _obstacle(rehearsal: Rehearsal, forecast: float) -> str:
     """Why this is not to be run here; empty if it may be."""
-    import os
-
     if forecast > _PATIENCE:
         return f"Not measured: it would take {_time(forecast)} or more a run; give a smaller size."
-    held = peak = 0
-    for position, _, born in rehearsal.events:
-        held += rehearsal.allocations[position].bytes * (1 if born else -1)
-        peak = max(peak, held)
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if peak > _SHARE * memory:
-        takes, has = _number(peak, "B"), _number(memory, "B")
-        return f"Not measured: it takes {takes} of this machine's {has} of memory; give a smaller size."
+    if rehearsal.held > _SHARE * available_memory():
+        takes, has = _number(rehearsal.held, "B"), _number(available_memory(), "B")
+        return f"Not measured: it takes {takes}, too much of the free {has} of memory; give a smaller size."
     return ""
 
 
@@ -334,17 +329,8 @@ def _forward(module: Module, images: Tensor) -> None:
 
 
 def _step(module: Module, images: Tensor) -> None:
-    """What the rehearsal of a step does; gradients, statistics and modes are put back."""
-    from minifcn.audit.costs.untouched import untouched
-
     with untouched(module):
-        module.train()
-        output = module(images)
-        if output.ndim == 4:
-            loss = F.cross_entropy(output, np.zeros(output.shape[:3], np.int64))
-        else:
-            loss = F.sum(output)
-        loss.backward()
+        step(module, images)
 
 
 def _number(count: float, unit: str = "") -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from minifcn import functional as F
 from minifcn import memory
 from minifcn.audit.costs.rehearsal import give_state, new_optimizer
+from minifcn.audit.costs.step import step
 from minifcn.audit.costs.untouched import untouched
 from minifcn.audit.subject import Subject
 from minifcn.autograd import enable_grad, no_grad
@@ -23,16 +21,8 @@ def training_peak(subject: Subject, shape: tuple[int, int, int], optimizer: str)
     with untouched(module), enable_grad(), memory.track() as usage:
         state = new_optimizer(subject, optimizer)
         give_state(state)
-        module.train()
-        images = Tensor(memory.full((*shape, subject.channels), 0, subject.dtype))
-        output = module(images)
-        if output.ndim == 4:
-            loss = F.cross_entropy(output, Tensor(memory.full(output.shape[:3], 0, np.int64)))
-        else:
-            loss = F.sum(output)
-        with np.errstate(all="ignore"):  # weights may hold anything
-            loss.backward()
-        del images, output, loss, state
+        step(module, Tensor(memory.full((*shape, subject.channels), 0, subject.dtype)))
+        del state
     return usage.peak
 
 

@@ -18,7 +18,7 @@ from minifcn.audit.costs.largest import available_memory, largest_side, needs
 from minifcn.audit.costs.measured import inference_peak, training_peak
 from minifcn.audit.costs.rehearsal import Rehearsal, rehearse
 from minifcn.audit.report import Report, Table
-from minifcn.audit.subject import Subject
+from minifcn.audit.subject import Subject, sides_of
 from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
 from minifcn.tensor import Tensor
@@ -340,7 +340,7 @@ def _sides(subject: Subject, size: int | Pair | None, batch: int, training: bool
 
 
 def _pair(size: int | Pair) -> Pair:
-    height, width = (size, size) if isinstance(size, (int, np.integer)) else size
+    height, width = sides_of(size)
     return int(height), int(width)
 
 

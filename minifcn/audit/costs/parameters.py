@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from minifcn.audit.costs import bars
 from minifcn.audit.report import Report, Table
-from minifcn.audit.subject import Subject
+from minifcn.audit.subject import Subject, called
+from minifcn.io.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from minifcn.nn import BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Module
 
 #: What layers are called, in the order in which subtotals are listed.
@@ -28,9 +30,7 @@ _KINDS: dict[type[Module], str] = {
 }
 #: What the original U-Net learns, with its transposed convolutions and without.
 _UNET = (31_030_658, 28_244_418)
-#: Okabe & Ito's colours, which everybody can tell apart.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-_MOST_BARS = 40
+_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 
 
 @dataclass(frozen=True)
@@ -171,22 +171,25 @@ class Parameters(Report):
 
     def draw(self, figure: Any) -> None:
         """A bar for each layer, or group of layers where there are many; beside it, the share of each kind."""
-        bars, shares = figure.subplots(1, 2, width_ratios=(3, 1))
+        counts, shares = figure.subplots(1, 2, width_ratios=(3, 1))
         colours = {kind: _COLOURS[k % len(_COLOURS)] for k, kind in enumerate(self.by_kind)}
-        groups = _grouped([layer for layer in self.layers if layer.learnt])
+        learning = [layer for layer in self.layers if layer.learnt]
+        groups: dict[str, list[LayerParameters]] = {}
+        for layer, shown in zip(learning, bars.groups(layer.layer for layer in learning).values(), strict=True):
+            groups.setdefault(shown, []).append(layer)
         left = dict.fromkeys(groups, 0)
         for kind, colour in colours.items():
             widths = [sum(layer.learnt for layer in group if layer.kind == kind) for group in groups.values()]
-            bars.barh(list(groups), widths, left=list(left.values()), color=colour, label=_plural(kind))
+            counts.barh(list(groups), widths, left=list(left.values()), color=colour, label=_plural(kind))
             left = {name: begin + width for (name, begin), width in zip(left.items(), widths, strict=True)}
         for row, total in enumerate(left.values()):
-            bars.annotate(f" {total:,}", (total, row), va="center", fontsize=7)
+            counts.annotate(f" {total:,}", (total, row), va="center", fontsize=7)
         unit, prefix = (1e6, "million ") if max([0, *left.values()]) >= 1e6 else (1, "")
-        bars.xaxis.set_major_formatter(lambda value, _: f"{value / unit:,g}")
-        bars.set(xlabel=f"{prefix}learnt numbers", title=f"{self.subject}: {self.learnt:,} learnt numbers by layer")
-        bars.set_xlim(0, 1.2 * max([1, *left.values()]))
-        bars.set_ylim(max(len(groups), 1) - 0.4, -0.6)
-        bars.tick_params(axis="y", labelsize=8)
+        counts.xaxis.set_major_formatter(lambda value, _: f"{value / unit:,g}")
+        counts.set(xlabel=f"{prefix}learnt numbers", title=f"{self.subject}: {self.learnt:,} learnt numbers by layer")
+        counts.set_xlim(0, 1.2 * max([1, *left.values()]))
+        counts.set_ylim(max(len(groups), 1) - 0.4, -0.6)
+        counts.tick_params(axis="y", labelsize=8)
         below = 0.0
         for kind, count in self.by_kind.items():
             share = 100 * count / self.learnt
@@ -212,9 +215,7 @@ def parameters(subject: Module | Subject) -> Parameters:
     >>> [layer.formula for layer in report.layers], report.learnt
     (['(3·3·1 + 1)·8 = 80', '(3·3·8 + 1)·8 = 584', '(3·3·8 + 1)·8 = 584', '3·3·8 + 1 = 73'], 1321)
     """
-    name = (
-        subject.name if isinstance(subject, Subject) else getattr(type(subject), "name", "") or type(subject).__name__
-    )
+    name = subject.name if isinstance(subject, Subject) else called(subject)
     module = subject.module if isinstance(subject, Subject) else subject
     owners: dict[int, str] = {}
     layers = [_layer(path, layer, owners) for path, layer in module.named_modules()]
@@ -268,19 +269,6 @@ def _formula(layer: Module) -> str:
 
 def _has_taps(layer: Module) -> bool:
     return isinstance(layer, (Conv2d, ConvTranspose2d, Linear))
-
-
-def _grouped(layers: Sequence[LayerParameters]) -> dict[str, list[LayerParameters]]:
-    """Layers by the longest beginnings of their paths that give no more bars than can be read."""
-    deepest = max((layer.layer.count(".") + 1 for layer in layers), default=1)
-    groups: dict[str, list[LayerParameters]] = {}
-    for depth in range(deepest, 0, -1):
-        groups = {}
-        for layer in layers:
-            groups.setdefault(".".join(layer.layer.split(".")[:depth]) or "(itself)", []).append(layer)
-        if len(groups) <= _MOST_BARS:
-            break
-    return groups
 
 
 def _plural(kind: str) -> str:

@@ -16,15 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from minifcn import functional as F
 from minifcn import kernels, memory, optim, random
 from minifcn.audit.costs.recorder import LOSS, OPTIMIZER, Allocation, Call, Recorder, Spec
+from minifcn.audit.costs.step import rehearsed_loss
 from minifcn.audit.costs.untouched import untouched
 from minifcn.audit.subject import Subject
 from minifcn.autograd import enable_grad, no_grad
 from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module, Parameter
-from minifcn.ops.classify import CrossEntropy
 from minifcn.tensor import Tensor
 
 __all__ = ["Allocation", "Call", "Rehearsal", "Spec", "rehearse"]
@@ -114,7 +113,7 @@ def rehearse(
             raise ValueError(f"{subject.name}: must return one Tensor to be rehearsed, not a {type(output).__name__}")
         forward = len(recorder.calls)
         if training:
-            _walk_back(recorder, output, loss or _default_loss, update, subject)
+            _walk_back(recorder, output, loss or rehearsed_loss, update, subject)
         allocations, events = recorder.lives(list(module.parameters()))
         held = recorder.space.stats().peak_held
     return Rehearsal(shape, output.shape, training, recorder.calls, allocations, events, forward, held)
@@ -181,13 +180,3 @@ def _shape(subject: Subject, size: Any) -> tuple[int, int, int, int]:
         raise ValueError(f"rehearse: size must be (H, W) or (N, H, W), all positive, got {size!r}")
     n, height, width = (1, *sides)[-3:]
     return int(n), int(height), int(width), subject.channels
-
-
-def _default_loss(output: Tensor) -> Tensor:
-    """What `minifcn.functional.cross_entropy` computes of maps, without its looks at every label."""
-    if output.ndim != 4:
-        return F.sum(output)
-    pixels = output.size // output.shape[-1]
-    labels = memory.empty((pixels,), np.int64)
-    weight = np.broadcast_to(np.ones((), output.dtype), (pixels,))
-    return CrossEntropy(labels, weight)(F.reshape(output, (pixels, output.shape[-1]))) * (1.0 / pixels)

@@ -12,7 +12,7 @@ from minifcn.audit.doctor.field import judge_objects
 from minifcn.audit.doctor.finding import SEVERITIES, Finding
 from minifcn.audit.doctor.label_values import judge_masks
 from minifcn.audit.doctor.mask_files import read_mask_file
-from minifcn.audit.doctor.network import Asked
+from minifcn.audit.doctor.network import Candidate
 from minifcn.audit.doctor.opening import opened
 from minifcn.audit.doctor.polarity import judge_polarity
 from minifcn.audit.doctor.report import Diagnosis
@@ -72,7 +72,7 @@ def doctor(
     given = {"train": train, "validation": validation, "test": test}
     datasets = {name: dataset for name, dataset in given.items() if dataset is not None}
     parts = survey(datasets, limit, progress)
-    network = None if model is None else Asked(model)
+    network = None if model is None else Candidate(model)
     empty = [Finding("wrong", "files", f"{name} holds no images") for name, data in datasets.items() if not len(data)]
     findings = [*found, *empty]
     if not any(finding.check == "label values" for finding in found):
@@ -137,6 +137,8 @@ def _label_files(datasets: dict[str, Dataset], limit: int | None) -> list[Findin
     return list(judge_masks(files, table))
 
 
-def _diagnosis(findings: list[Finding], parts: Sequence[Part], network: Asked | None, crop: int | None) -> Diagnosis:
+def _diagnosis(
+    findings: list[Finding], parts: Sequence[Part], network: Candidate | None, crop: int | None
+) -> Diagnosis:
     ordered = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
     return Diagnosis(tuple(ordered), tuple(parts), network, crop)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from minifcn.audit.doctor.finding import Finding, counted
-from minifcn.audit.doctor.network import Asked
+from minifcn.audit.doctor.network import Candidate, in_words
 from minifcn.audit.doctor.objects import Objects, joined
 from minifcn.audit.doctor.survey import Part
+from minifcn.kernels.shapes import Pair
 
 _CHECK = "objects"
 _SHARE_OF_PIXELS = 0.05
@@ -20,7 +21,7 @@ def all_objects(parts: Sequence[Part]) -> Objects:
     return joined([image.objects for part in parts for image in part.images if image.objects is not None])
 
 
-def judge_objects(parts: Sequence[Part], network: Asked | None) -> Iterator[Finding]:
+def judge_objects(parts: Sequence[Part], network: Candidate | None) -> Iterator[Finding]:
     """Objects that are wider than the receptive field, or smaller than the total stride."""
     objects = all_objects(parts)
     if not parts or parts[0].dataset.task != "segmentation" or not len(objects.areas):
@@ -35,34 +36,38 @@ def judge_objects(parts: Sequence[Part], network: Asked | None) -> Iterator[Find
         return
     numbers |= {"receptive_field_pixels": network.field, "total_stride_pixels": network.stride}
     said = [*_wide(objects, network, network.field, numbers), *_small(objects, network, numbers)]
-    within = f"{spans}; the receptive field of {network.name} is {network.field} pixels"
+    within = f"{spans}; the receptive field of {network.name} is {in_words(network.field)} pixels"
     yield from said or [Finding("fine", _CHECK, within, numbers=numbers)]
 
 
-def _wide(objects: Objects, network: Asked, field: int, numbers: dict) -> Iterator[Finding]:
-    wide = objects.widths > field
+def _wide(objects: Objects, network: Candidate, field: Pair, numbers: dict) -> Iterator[Finding]:
+    """What does not fit along both axes: then nothing along one of them tells its middle where it is."""
+    wide = objects.widths > min(field)
+    along = "" if field[0] == field[1] else " along one axis"
     share = float(objects.areas[wide].sum() / objects.areas.sum())
     if share > _SHARE_OF_PIXELS:
         yield Finding(
             "warning", _CHECK,
-            f"{counted(int(wide.sum()), 'object', len(wide))} wider than the receptive field of {field} pixels",
+            f"{counted(int(wide.sum()), 'object', len(wide))} wider than the receptive field of {in_words(field)} "
+            "pixels",
             f"they hold {share:.0%} of the objects' pixels; the widest holds a square of {objects.widths.max()}",
-            "pixels in their middle see nothing but the inside: unless grey or texture tells it there, the network "
-            "cannot know what it is in",
+            f"pixels in their middle see nothing but the inside{along}: unless grey or texture tells it there, the "
+            "network cannot know what it is in",
             "a deeper network (-o depth=N: each level more doubles the field), or smaller images (half the size is "
             "twice the field)",
             numbers={**numbers, "objects_wider_than_field": int(wide.sum()), "their_share_of_pixels": share},
         )  # fmt: skip
 
 
-def _small(objects: Objects, network: Asked, numbers: dict) -> Iterator[Finding]:
-    stride = network.stride or 1
-    small = objects.extents < stride
+def _small(objects: Objects, network: Candidate, numbers: dict) -> Iterator[Finding]:
+    stride = network.stride or (1, 1)
+    small = objects.extents < max(stride)
     # Crumbs at the edges of regions are many, and matter little.
-    if stride > 1 and objects.areas[small].sum() > _SHARE_OF_PIXELS * objects.areas.sum():
+    if max(stride) > 1 and objects.areas[small].sum() > _SHARE_OF_PIXELS * objects.areas.sum():
         yield Finding(
             "note", _CHECK,
-            f"{counted(int(small.sum()), 'object', len(small))} smaller than the total stride of {stride} pixels",
+            f"{counted(int(small.sum()), 'object', len(small))} smaller than the total stride of {in_words(stride)} "
+            "pixels",
             f"the median of all is {numbers['median_extent_pixels']:.0f} pixels",
             "at the deepest level they are less than one pixel: what has no skips (fcn32s, segnet) may lose them, a "
             "U-Net's skips keep them",

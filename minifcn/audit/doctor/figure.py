@@ -9,13 +9,13 @@ import numpy as np
 
 from minifcn.audit.doctor.field import all_objects
 from minifcn.audit.doctor.finding import Finding, Place
-from minifcn.audit.doctor.network import Asked
+from minifcn.audit.doctor.network import Candidate, in_words
 from minifcn.audit.doctor.survey import Part
 from minifcn.data.targets import without_weights
+from minifcn.io.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION
 
-# Okabe and Ito's colours, which the colour-blind tell apart.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73")
-_LINE, _OTHER_LINE = "#D55E00", "#CC79A7"
+_COLOURS = (BLUE, ORANGE, GREEN)
+_LINE, _OTHER_LINE = VERMILION, PURPLE
 _EXAMPLES = 5
 _SIDE = 256  # of an example, in pixels
 _MOST_BARS = 12
@@ -23,7 +23,7 @@ _TITLE = 20  # characters of a file's name
 
 
 def draw(
-    figure: Any, parts: Sequence[Part], findings: Sequence[Finding], network: Asked | None, crop: int | None
+    figure: Any, parts: Sequence[Part], findings: Sequence[Finding], network: Candidate | None, crop: int | None
 ) -> None:
     """Three plots above; examples below, if there are any."""
     panels = _panels(parts, findings)
@@ -87,7 +87,7 @@ def _draw_sizes(axes: Any, parts: Sequence[Part], crop: int | None) -> None:
         axes.legend(fontsize="small")
 
 
-def _draw_objects(axes: Any, parts: Sequence[Part], network: Asked | None) -> None:
+def _draw_objects(axes: Any, parts: Sequence[Part], network: Candidate | None) -> None:
     axes.set_title("sizes of the objects")
     objects = all_objects(parts)
     if not len(objects.areas):
@@ -95,13 +95,14 @@ def _draw_objects(axes: Any, parts: Sequence[Part], network: Asked | None) -> No
         return
     field = network.field if network is not None else None
     stride = network.stride if network is not None else None
-    most = max(2, int(objects.extents.max()), field or 0)
+    most = max(2, int(objects.extents.max()), *(field or ()))
     bins = np.unique(np.geomspace(1, most * 1.1, 18).round())
     axes.hist(objects.extents, bins, color=_COLOURS[0], alpha=0.8, label="longer side")
     axes.hist(objects.widths, bins, color="black", histtype="step", label="width: largest square in it")
     for value, name, colour in ((field, "receptive field", _LINE), (stride, "total stride", _OTHER_LINE)):
         if value:
-            axes.axvline(value, color=colour, linestyle="--", label=f"{name} {value}")
+            for side, label in zip(dict.fromkeys(value), (f"{name} {in_words(value)}", None), strict=False):
+                axes.axvline(side, color=colour, linestyle="--", label=label)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda pixels, _: f"{pixels:g}")
     axes.set_xlabel("pixels, logarithmic")

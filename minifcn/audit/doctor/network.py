@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
-from minifcn.audit.fields.receptive_field import AxisField, receptive_field
+from minifcn.audit.fields.receptive_field import receptive_field
 from minifcn.audit.subject import Subject
+from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network
 from minifcn.nn import Module
 
-_SIDES = (64, 128, 256, 512)  # at which a module that is no Network is traced
+
+def in_words(sides: Pair) -> str:
+    """One number if rows and columns have the same.
+
+    >>> in_words((5, 5)), in_words((5, 9))
+    ('5', '5 x 9')
+    """
+    return f"{sides[0]}" if sides[0] == sides[1] else f"{sides[0]} x {sides[1]}"
 
 
-class Asked:
-    """A network's answers.
+class Candidate:
+    """The network that is to be trained, and its answers.
 
     Attributes:
         name: what reports call it.
         channels: of the images that it takes.
-        field: rows in its largest receptive field; None where that is not known, or there is none that is smaller than
-            the image.
-        stride: its total stride in pixels.
+        field: rows and columns of its largest receptive field; None where that is not known, or there is none that is
+            smaller than the image.
+        stride: its total strides, along rows and columns, in pixels.
         unknown: why the field is not known.
     """
 
     def __init__(self, model: Module | Subject):
         self.subject = Subject.of(model)
         self.name, self.channels = self.subject.name, self.subject.channels
-        self.field: int | None = None
-        self.stride: int | None = None
+        self.field: Pair | None = None
+        self.stride: Pair | None = None
         self.unknown = ""
         try:
-            field = self._field()
+            field = receptive_field(self.subject.for_images())
         except (ValueError, NotImplementedError, RuntimeError) as error:
             self.unknown = str(error)
             return
-        if field is None or not field.complete:
+        if not field.complete:
             self.unknown = f"{self.name}: no receptive field that is smaller than the image"
         else:
-            self.field, self.stride = field.size, field.stride
+            self.field, self.stride = field.size, (field.rows.stride or 1, field.columns.stride or 1)
 
     def size_error(self, height: int, width: int) -> str | None:
         """Why the network does not take such an image; None if it does."""
@@ -51,15 +59,3 @@ class Asked:
         """The largest side of a square image, up to ``length``, that the network takes."""
         sides = range(length, max(0, length - 512), -1)
         return next((side for side in sides if self.subject.output_size(side, side)), None)
-
-    def _field(self) -> AxisField | None:
-        module = self.subject.module
-        if isinstance(module, Network):
-            return receptive_field(module.for_images()).rows
-        field = None
-        for side in _SIDES:
-            legal = self.subject.legal_size(side)
-            field = receptive_field(module, (legal, legal, self.channels)).rows
-            if field.complete:
-                break
-        return field

@@ -10,7 +10,7 @@ from minifcn.audit.doctor.finding import Finding, counted, listed
 from minifcn.audit.doctor.label_values import guess_table, judge_masks, total
 from minifcn.audit.doctor.mask_files import read_mask_file
 from minifcn.data.dataset import Dataset, split, spread
-from minifcn.data.sets.folder import _MASK, _without_ending
+from minifcn.data.sets.folder import MASK_ENDING, without_ending
 from minifcn.data.sets.label_table import LabelTable, read_classes
 from minifcn.data.sets.pairs import Pair, PairDataset, files_by_stem, read_pixels
 from minifcn.data.sources import SOURCES, MissingPartError, open_source
@@ -153,12 +153,12 @@ def _files(folder: Path, images: str, masks: str) -> tuple[dict[str, Path], dict
     """Images and masks by name, in either layout that `FolderDataset` knows."""
     if not (folder / images).is_dir():
         files = files_by_stem(folder, "folder") if folder.is_dir() else {}
-        of_masks = {stem: path for stem, path in files.items() if _MASK.search(stem)}
-        return {stem: path for stem, path in files.items() if stem not in of_masks}, _without_ending(of_masks)
+        of_masks = {stem: path for stem, path in files.items() if MASK_ENDING.search(stem)}
+        return {stem: path for stem, path in files.items() if stem not in of_masks}, without_ending(of_masks)
     of_images = files_by_stem(folder / images, "folder")
     names = (masks, "labels") if masks == "masks" else (masks,)
     of_masks = next((files_by_stem(folder / name, "folder") for name in names if (folder / name).is_dir()), {})
-    return of_images, of_masks if of_masks.keys() & of_images.keys() else _without_ending(of_masks)
+    return of_images, of_masks if of_masks.keys() & of_images.keys() else without_ending(of_masks)
 
 
 def _lonely(images: dict[str, Path], masks: dict[str, Path]) -> list[Finding]:

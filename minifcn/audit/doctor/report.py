@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from minifcn.audit.doctor.figure import draw
 from minifcn.audit.doctor.finding import SEVERITIES, Finding, Severity, counted
-from minifcn.audit.doctor.network import Asked
+from minifcn.audit.doctor.network import Candidate
 from minifcn.audit.doctor.survey import Part
 from minifcn.audit.report import Report, Table
 
@@ -31,7 +31,7 @@ class Diagnosis(Report):
 
     findings: tuple[Finding, ...]
     parts: tuple[Part, ...]
-    network: Asked | None = None
+    network: Candidate | None = None
     crop: int | None = None
 
     def of(self, severity: Severity) -> list[Finding]:

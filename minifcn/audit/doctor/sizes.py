@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from minifcn.audit.doctor.finding import Finding, counted, listed
-from minifcn.audit.doctor.network import Asked
+from minifcn.audit.doctor.network import Candidate
 from minifcn.audit.doctor.survey import Examined, Part
 
 _CHECK = "sizes"
 
 
-def judge_sizes(parts: Sequence[Part], network: Asked | None, crop: int | None) -> Iterator[Finding]:
+def judge_sizes(parts: Sequence[Part], network: Candidate | None, crop: int | None) -> Iterator[Finding]:
     """Crops or images that the network does not take, images that are smaller than the crop or do not stack."""
     images = [image for part in parts for image in part.images if image.shape is not None]
     if not images:
@@ -21,7 +21,7 @@ def judge_sizes(parts: Sequence[Part], network: Asked | None, crop: int | None) 
     yield from said or [Finding("fine", _CHECK, _in_words(images, network, crop), numbers=_numbers(images))]
 
 
-def _channels(parts: Sequence[Part], network: Asked | None) -> Iterator[Finding]:
+def _channels(parts: Sequence[Part], network: Candidate | None) -> Iterator[Finding]:
     have = parts[0].dataset.channels
     if network is not None and network.channels != have:
         yield Finding(
@@ -31,7 +31,7 @@ def _channels(parts: Sequence[Part], network: Asked | None) -> Iterator[Finding]
         )  # fmt: skip
 
 
-def _cropped(images: list[Examined], network: Asked | None, crop: int | None) -> Iterator[Finding]:
+def _cropped(images: list[Examined], network: Candidate | None, crop: int | None) -> Iterator[Finding]:
     if not crop:
         return
     problem = network.size_error(crop, crop) if network is not None else None
@@ -53,7 +53,7 @@ def _cropped(images: list[Examined], network: Asked | None, crop: int | None) ->
         )  # fmt: skip
 
 
-def _whole(parts: Sequence[Part], network: Asked | None, crop: int | None) -> Iterator[Finding]:
+def _whole(parts: Sequence[Part], network: Candidate | None, crop: int | None) -> Iterator[Finding]:
     """Without crops, the images of the training part are what the network sees, stacked."""
     images = [image for image in parts[0].images if image.shape is not None]
     if crop or not images:
@@ -76,7 +76,7 @@ def _whole(parts: Sequence[Part], network: Asked | None, crop: int | None) -> It
         )  # fmt: skip
 
 
-def _in_words(images: list[Examined], network: Asked | None, crop: int | None) -> str:
+def _in_words(images: list[Examined], network: Candidate | None, crop: int | None) -> str:
     against = f", crops of {crop}" if crop else ""
     return f"{_extent(images)}{against}" + (f", all legal for {network.name}" if network is not None else "")
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from minifcn.audit.doctor.finding import Place
 from minifcn.audit.doctor.likeness import thumbnail
 from minifcn.audit.doctor.objects import Objects, find_objects
-from minifcn.data.check import DataError, _check_image, _look_at
+from minifcn.data.check import DataError, check_image, look_at
 from minifcn.data.dataset import Dataset, Derived, Image, Label, Subset, spread
 from minifcn.data.sets.pairs import PairDataset
 from minifcn.data.targets import without_weights
@@ -111,12 +111,12 @@ def examine(dataset: Dataset, place: Place) -> Examined:
     except (ValueError, OSError) as error:
         return _without_label(dataset, place, "file", str(error))
     try:
-        _check_image(str(place), image, dataset.channels, None)
+        check_image(str(place), image, dataset.channels, None)
     except DataError as error:
         shape = image.shape if image.ndim == 3 else None
         return Examined(place, shape, "image", str(error))
     try:
-        counts = _look_at(str(place), image, label, dataset) if dataset.task != "classification" else None
+        counts = look_at(str(place), image, label, dataset) if dataset.task != "classification" else None
     except DataError as error:
         return Examined(**_of_image(image, place), refused="label", refusal=str(error))
     return Examined(**_of_image(image, place, label), **_of_label(dataset, image, label), counts=counts)
@@ -152,8 +152,8 @@ def _without_label(dataset: Dataset, place: Place, kind: Literal["file"], said: 
     source, index = origin(dataset, place.number)
     if isinstance(source, PairDataset):
         try:
-            image = source._read_image(source.pairs[index].image)
-            _check_image(str(place), image, dataset.channels, None)
+            image = source.read_image(source.pairs[index].image)
+            check_image(str(place), image, dataset.channels, None)
         except (ValueError, OSError):
             return Examined(place, refused=kind, refusal=said)
         return Examined(**_of_image(image, place), refused=kind, refusal=said)

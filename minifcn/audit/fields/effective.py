@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minifcn.audit.subject import dtype_of
 from minifcn.autograd import enable_grad, grad
 from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
@@ -76,7 +77,7 @@ class EffectiveField:
 
 def centre_gradient(module: Module, image: np.ndarray) -> np.ndarray:
     """(H, W) absolute gradient, summed over channels, of the sum of all channels of the output's central pixel."""
-    dtype = next((parameter.dtype for parameter in module.parameters()), np.dtype(np.float32))
+    dtype = dtype_of(module)
     given = Tensor(np.asarray(image, dtype), requires_grad=True)
     with evaluating(module), enable_grad():
         output = module(given)

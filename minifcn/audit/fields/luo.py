@@ -15,6 +15,7 @@ import numpy as np
 
 from minifcn.audit.fields.effective import THRESHOLD, EffectiveField, centre_gradient, loglog_slope, mean_field
 from minifcn.audit.report import Report, Table
+from minifcn.audit.weights import he_normal
 from minifcn.autograd import no_grad
 from minifcn.nn import Conv2d, Module, ReLU, Sequential, init
 
@@ -204,8 +205,7 @@ def draw_weights(net: Module, random: np.random.Generator | None) -> None:
     """N(0, 2 / fan in) weights, or, without a generator, kernels whose taps are all alike."""
     with no_grad():
         for parameter in net.parameters():
-            fan = math.prod(parameter.shape[:-1])
             if random is None:
-                parameter.copy_(np.full(parameter.shape, 1.0 / fan))
+                parameter.copy_(np.full(parameter.shape, 1.0 / math.prod(parameter.shape[:-1])))
             else:
-                parameter.copy_(random.standard_normal(parameter.shape) * math.sqrt(2 / fan))
+                parameter.copy_(he_normal(random, parameter.shape))

@@ -22,7 +22,7 @@ import numpy as np
 from minifcn.audit.fields.graph import Application
 from minifcn.audit.fields.recording import ImageShape, Recording, record, spans_along
 from minifcn.audit.fields.spans import NOTHING, Span
-from minifcn.audit.subject import Subject
+from minifcn.audit.subject import Subject, sides_of
 from minifcn.autograd import Node
 from minifcn.kernels.shapes import Pair, Window
 from minifcn.models.network import Network
@@ -163,7 +163,7 @@ def receptive_field(network: Module | Subject, size: int | Pair | tuple[int, int
 
     Args:
         network: any module from images (1, H, W, C) to a map (1, P, Q, K); another output counts as one pixel.
-        size: of the image: one number, (H, W) or (H, W, C); C is ``network.in_channels``, or 1, unless given. None
+        size: of the image: one number, (H, W) or (H, W, C); C is what the layers take, or 1, unless given. None
             looks for a legal size at which there are output pixels of every phase that no border changes, up to 2048;
             where there is none, the result is not `complete`. A module that is no `Network` is asked by running it.
 
@@ -270,14 +270,21 @@ def _complaint(subject: Subject) -> str:
 
 
 def _image_shape(network: Module | Subject, size: int | Pair | tuple[int, int, int]) -> ImageShape:
-    sides = (size, size) if isinstance(size, int) else tuple(size)
+    sides = sides_of(size)
     if len(sides) == 2:
-        channels = network.channels if isinstance(network, Subject) else vars(network).get("in_channels", 1)
-        sides = (*sides, channels)
+        sides = (*sides, _channels(network))
     if len(sides) != 3 or not all(isinstance(side, (int, np.integer)) and side > 0 for side in sides):
         raise ValueError(f"receptive_field: size must be an int, (H, W) or (H, W, C), all positive, got {size!r}")
     height, width, channels = sides
     return height, width, channels
+
+
+def _channels(network: Module | Subject) -> int:
+    """As its layers say; 1 where none does: a function of any image has fields, too."""
+    try:
+        return Subject.of(network).channels
+    except ValueError:
+        return 1
 
 
 def axis_field(

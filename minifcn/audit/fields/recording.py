@@ -10,7 +10,7 @@ from minifcn.audit.fields.graph import Application, applications
 from minifcn.audit.fields.layers import attributed
 from minifcn.audit.fields.rules import Step, follow
 from minifcn.audit.fields.spans import Shift, Span
-from minifcn.audit.subject import Subject
+from minifcn.audit.subject import Subject, dtype_of
 from minifcn.autograd import Node, Operation
 from minifcn.nn import Module
 from minifcn.nn.modes import evaluating
@@ -37,7 +37,7 @@ def record(network: Module | Subject, shape: ImageShape) -> Recording:
         ValueError: the network does not take it, returns no Tensor, or records nothing.
     """
     module = network.module if isinstance(network, Subject) else network
-    dtype = next((parameter.dtype for parameter in module.parameters()), np.dtype(np.float32))
+    dtype = dtype_of(module)
     image = Tensor(np.zeros((1, *shape), dtype), requires_grad=True)
     with evaluating(module), np.errstate(all="ignore"):  # weights may hold anything
         output, layers = attributed(module, image)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minifcn.audit.shifts.equivariance_figure import BLACK, BLUE, ORANGE, VERMILION, mark_zero
+from minifcn.audit.shifts.equivariance_figure import mark_zero
+from minifcn.io.figures import BLACK, BLUE, ORANGE, VERMILION
 
 if TYPE_CHECKING:
     from minifcn.audit.shifts.borders import Borders

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minifcn.io.figures import BLACK, BLUE, GREEN, ORANGE, VERMILION
+
 if TYPE_CHECKING:
     from minifcn.audit.shifts.equivariance import Equivariance
-
-#: Okabe & Ito's colours, which people with any colour vision tell apart.
-BLUE, ORANGE, GREEN, VERMILION, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#000000"
 
 
 def draw_equivariance(report: Equivariance, figure: Any) -> None:

@@ -117,7 +117,7 @@ class LectureTable(Report):
 
     def draw(self, figure: Any) -> None:
         """Draw on an empty figure."""
-        from minifcn.audit.shifts.equivariance_figure import BLUE, ORANGE
+        from minifcn.io.figures import BLUE, ORANGE
 
         axes = figure.subplots()
         positions = range(len(self.rows))

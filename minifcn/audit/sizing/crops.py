@@ -10,21 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from minifcn.audit.fields.moves import check_moves
 from minifcn.audit.fields.receptive_field import AxisField, receptive_field
+from minifcn.audit.fields.uncut import AxisGeometry
 from minifcn.audit.subject import Subject
-from minifcn.autograd import no_grad
 from minifcn.kernels.shapes import Pair
-from minifcn.nn.modes import evaluating
-from minifcn.tensor import Tensor
-
-#: How far answers to a moved image may be from moved answers, relative to the largest: float32's roundings are below.
-_ROUNDINGS = 1e-4
-
-
-class DoesNotMoveError(ValueError):
-    """A network's answers do not move with the image."""
 
 
 @dataclass(frozen=True)
@@ -68,36 +58,14 @@ def axis_crops(field: AxisField, padded: int) -> AxisCrops:
     >>> crops.sure, crops.advance, crops.count
     ((22, 42), 20, 3)
     """
-    begin, end = _sure(field)
-    pixels, rows = field.period or (0, 1)
-    advance = (end - begin) // rows * pixels
+    along = AxisGeometry.of(field)
+    begin, end = along.exact(field.length, len(field.first))
+    advance = (end - begin) // along.rows * along.period
     if padded <= field.length:
         count = 1
     else:
         count = 1 + -((padded - field.length) // -advance) if advance else 0
     return AxisCrops(field.length, len(field.first), field.size, (begin, end), advance, count)
-
-
-def _sure(field: AxisField) -> Pair:
-    """[begin, end) of the output rows whose field would lie inside the crop were there no border.
-
-    Where a field would lie follows from the fields of rows in the middle. Near a border it does not: a dilated kernel
-    that lost a tap there has a field that moves as an uncut one does.
-    """
-    if not field.complete or field.period is None:
-        return 0, 0
-    pixels, rows = field.period
-    inside, every = np.flatnonzero(field.inside), np.arange(len(field.first))
-    first, last = np.empty_like(field.first), np.empty_like(field.last)
-    for phase in range(rows):
-        same = inside[inside % rows == phase]
-        middle = same[np.argmin(np.abs(2 * same - len(every)))]
-        moved = (every[phase::rows] - middle) // rows * pixels
-        first[phase::rows], last[phase::rows] = field.first[middle] + moved, field.last[middle] + moved
-    cut = np.flatnonzero((first < 0) | (last >= field.length))
-    edges = np.concatenate(([-1], cut, [len(every)]))
-    widest = int(np.argmax(np.diff(edges)))
-    return int(edges[widest]) + 1, int(edges[widest + 1])
 
 
 def crops(subject: Subject, size: Pair, padded: Pair) -> tuple[AxisCrops, AxisCrops]:
@@ -116,29 +84,10 @@ def crops(subject: Subject, size: Pair, padded: Pair) -> tuple[AxisCrops, AxisCr
         along = (field.rows, field.columns)[axis]
         if not along.complete:
             raise ValueError(f"none of its answers to {size[axis]} pixels is surely free of their border")
-        _check_moves(subject, along, shape, axis)
+        check_moves(subject, AxisGeometry.of(along), shape, axis)
         found.append(axis_crops(along, padded[axis]))
     return found[0], found[1]
 
 
 def _strip(length: int, width: int, axis: int) -> Pair:
     return (length, width) if axis == 0 else (width, length)
-
-
-def _check_moves(subject: Subject, field: AxisField, shape: Pair, axis: int) -> None:
-    """Fields move with the image; whether values do is tried on noise, one total stride further."""
-    assert field.period is not None
-    (pixels, rows), (begin, end) = field.period, _sure(field)
-    if end - begin <= rows:
-        return
-    longer = tuple(side + (pixels if a == axis else 0) for a, side in enumerate(shape))
-    noise = np.random.default_rng(0).standard_normal((1, *longer, subject.channels)).astype(subject.dtype)
-    still, moved = np.take(noise, range(shape[axis]), axis + 1), np.take(noise, range(pixels, longer[axis]), axis + 1)
-    with evaluating(subject.module), no_grad():
-        a, b = (np.moveaxis(subject.module(Tensor(image)).data, axis + 1, 0) for image in (still, moved))
-    difference = np.abs(a[begin + rows : end] - b[begin : end - rows]).max()
-    if not difference <= _ROUNDINGS * max(float(np.abs(a).max()), np.finfo(subject.dtype).tiny):
-        raise DoesNotMoveError(
-            f"its answers do not move with the image: where that moves by {pixels} pixels, they change by up to "
-            f"{difference / np.abs(a).max():.2g} of the largest"
-        )

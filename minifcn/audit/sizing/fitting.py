@@ -5,14 +5,16 @@ The margins are those of `minifcn.predict`.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from minifcn.audit.sizing.crops import AxisCrops, DoesNotMoveError, crops
+from minifcn.audit.asked import AskedAxis
+from minifcn.audit.fields.moves import DoesNotMoveError
+from minifcn.audit.sizing.crops import AxisCrops, crops
 from minifcn.audit.subject import Subject
 from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network
+from minifcn.models.sized import SizedAxis, margin
 
 #: Lengths up to which a network is asked that knows its sizes, and one that has to run for each.
 _LIMIT, _LIMIT_ASKED = 1024, 256
@@ -80,18 +82,13 @@ class Lengths:
     def __init__(self, subject: Subject, axis: int):
         self.name = subject.name
         self.limit = _LIMIT if isinstance(subject.module, Network) else _LIMIT_ASKED
-        self._subject, self._axis = subject, axis
-        self._width = 0 if isinstance(subject.module, Network) else _narrowest(subject)
-        self.output_length = functools.cache(self._output_length)
+        self._axis = axis
+        known = isinstance(subject.module, Network)
+        self._sizes: SizedAxis = subject.network if known else AskedAxis(subject, axis, _narrowest(subject))
 
-    def _output_length(self, length: int) -> int:
+    def output_length(self, length: int) -> int:
         """How many output rows that many input rows give; 0 if that many are not legal."""
-        module = self._subject.module
-        if isinstance(module, Network):
-            return max(module.output_length(length), 0)
-        sides = (length, self._width) if self._axis == 0 else (self._width, length)
-        output = self._subject.output_size(*sides)
-        return output[self._axis] if output else 0
+        return max(self._sizes.output_length(length), 0)
 
     def legal(self, limit: int) -> list[Pair]:
         """(length, output length) of all legal lengths up to ``limit``."""
@@ -155,13 +152,8 @@ def fit(lengths: Lengths, image: int, scale: float | None) -> AxisFit:
     Raises:
         ValueError: the network takes no size near.
     """
-    from minifcn.prediction import margins  # prediction stands on audit: imported at the top, they would go in a circle
-
-    legal, before, after = lengths.from_on(image), 0, 0
-    after = legal - image
-    if is_pixelwise(scale):
-        (before, after), _ = margins(lengths, image, image)  # type: ignore[arg-type]  # all it needs of a network
-        before, after = max(before, 0), after + min(before, 0)  # an output may be larger than the image
+    legal = lengths.from_on(image)
+    before, after = margin(lengths, image) if is_pixelwise(scale) else (0, legal - image)
     padded = before + image + after
     output = lengths.output_length(padded)
     crop = output - image if is_pixelwise(scale) else None

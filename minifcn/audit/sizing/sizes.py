@@ -12,15 +12,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from minifcn.audit.report import Report, Table
 from minifcn.audit.sizing.fitting import AxisFit, LargerImage, Lengths, fit, for_images, larger_image, scale_of
 from minifcn.audit.sizing.size_words import sizes_in_words
-from minifcn.audit.subject import Subject
+from minifcn.audit.subject import Subject, sides_of
+from minifcn.io.figures import BLUE, GREEN, GREY, ORANGE
 from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network
 from minifcn.nn import Module
 
-_BLUE, _ORANGE, _GREEN, _GREY, _PALE = "#0072B2", "#E69F00", "#009E73", "#888888", "#CFE3F2"
+_PALE = "#CFE3F2"
 
 
 @dataclass(frozen=True)
@@ -180,16 +183,16 @@ class Sizes(Report):
         pixelwise = self.image is not None and self.image[0].crop is not None
         curve, *rest = figure.subplots(1, 2 if pixelwise else 1, squeeze=False)[0]
         if self.examples:
-            curve.plot(*zip(*self.examples, strict=True), "o", color=_BLUE, ms=3, label="legal")
+            curve.plot(*zip(*self.examples, strict=True), "o", color=BLUE, ms=3, label="legal")
         if self.illegal:
             at_the_axis = {"transform": curve.get_xaxis_transform(), "clip_on": True}
             curve.plot(
-                self.illegal, [0.01] * len(self.illegal), "|", color=_GREY, ms=8, label="not legal", **at_the_axis
+                self.illegal, [0.01] * len(self.illegal), "|", color=GREY, ms=8, label="not legal", **at_the_axis
             )
         if self.image is not None:
             height = self.image[0]
-            curve.plot(height.padded, height.output, "s", color=_ORANGE, ms=8, label=f"{height.image}, padded")
-            curve.axvline(height.image, color=_ORANGE, lw=1, ls="--", label=f"image: {height.image}")
+            curve.plot(height.padded, height.output, "s", color=ORANGE, ms=8, label=f"{height.image}, padded")
+            curve.axvline(height.image, color=ORANGE, lw=1, ls="--", label=f"image: {height.image}")
             near = [pair for pair in self.examples if pair[0] > 0.8 * height.image]
             if len(near) > 1:  # else they were not asked so far
                 curve.set_xlim(0.8 * height.image, 1.02 * height.padded)
@@ -249,10 +252,10 @@ def sizes(subject: Module | Subject, image: int | Pair | None = None, trained: i
 def _pair(name: str, size: int | Pair | None) -> Pair | None:
     if size is None:
         return None
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+    sides = sides_of(size)
+    if len(sides) != 2 or not all(isinstance(side, (int, np.integer)) and side > 0 for side in sides):
         raise ValueError(f"sizes: {name} must be a number of pixels or (height, width), all positive, got {size!r}")
-    return sides[0], sides[1]
+    return int(sides[0]), int(sides[1])
 
 
 def _shown(legal: Sequence[Pair], padded: int) -> int:
@@ -284,7 +287,7 @@ def _draw_margins(axes: Any, height: AxisFit, width: AxisFit) -> None:
     output = (lost[1] - width.before, lost[0] - height.before), width.output, height.output
     axes.add_patch(
         Rectangle(
-            *mirrored, facecolor=_ORANGE, alpha=0.5, label=f"with mirrored margin: {height.padded} x {width.padded}"
+            *mirrored, facecolor=ORANGE, alpha=0.5, label=f"with mirrored margin: {height.padded} x {width.padded}"
         )
     )
     axes.add_patch(
@@ -297,7 +300,7 @@ def _draw_margins(axes: Any, height: AxisFit, width: AxisFit) -> None:
         )
     )
     axes.add_patch(
-        Rectangle(*output, fill=False, ec=_GREEN, lw=2, ls="--", label=f"output: {height.output} x {width.output}")
+        Rectangle(*output, fill=False, ec=GREEN, lw=2, ls="--", label=f"output: {height.output} x {width.output}")
     )
     rim = 0.03 * max(height.padded, width.padded)
     axes.set_xlim(-width.before - rim, width.padded - width.before + rim)

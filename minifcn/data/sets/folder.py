@@ -24,7 +24,8 @@ from minifcn.data.sets.label_table import LabelTable, read_classes, read_mask
 from minifcn.data.sets.pairs import SUFFIXES, Pair, PairDataset, files_by_stem, paired, read_pixels, with_channels
 from minifcn.io import ImageError
 
-_MASK = re.compile(r"_(mask|label)s?$")
+#: What the stems of masks end in that lie beside their images.
+MASK_ENDING = re.compile(r"_(mask|label)s?$")
 _LOSSY = (".jpg", ".jpeg")
 _MOST_CLASSES = 64  # that are taken for granted where nobody has named them
 _ADVICE = "name what the masks hold in a classes file, such as `void 255` for what does not count"
@@ -75,7 +76,8 @@ class FolderDataset(PairDataset):
         self._first = None if channels else pairs[0].image
         super().__init__(f"folder {folder.name}", pairs, table, channels or read_pixels(pairs[0].image).shape[2])
 
-    def _read_image(self, path: Path) -> Image:
+    def read_image(self, path: Path) -> Image:
+        """As for all pairs; if no channels were asked for, an image of others than the first one's is an error."""
         image = read_pixels(path)
         if self._first is None:
             return with_channels(image, self.channels, path)
@@ -98,11 +100,11 @@ def _find(root: Path, images: str, masks: str) -> list[Pair]:
             raise FileNotFoundError(f"folder: {root} holds {images}, but no {masks} beside it; expected {_LAYOUT}")
         of_images = files_by_stem(root / images, "folder")
         files = files_by_stem(mask_folder, "folder")
-        of_masks = files if files.keys() <= of_images.keys() else _without_ending(files)
+        of_masks = files if files.keys() <= of_images.keys() else without_ending(files)
     else:
         files = files_by_stem(root, "folder")
-        of_images = {stem: path for stem, path in files.items() if not _MASK.search(stem)}
-        of_masks = _without_ending({stem: path for stem, path in files.items() if _MASK.search(stem)})
+        of_images = {stem: path for stem, path in files.items() if not MASK_ENDING.search(stem)}
+        of_masks = without_ending({stem: path for stem, path in files.items() if MASK_ENDING.search(stem)})
     if not files and not of_images:
         raise FileNotFoundError(f"folder: {root} holds no images ({', '.join(SUFFIXES)}); expected {_LAYOUT}")
     pairs = paired("folder", of_images, of_masks)
@@ -114,10 +116,11 @@ def _find(root: Path, images: str, masks: str) -> list[Pair]:
     return pairs
 
 
-def _without_ending(files: dict[str, Path]) -> dict[str, Path]:
+def without_ending(files: dict[str, Path]) -> dict[str, Path]:
+    """Files of masks by the stems of their images: "cell_mask" is that of "cell"."""
     shortened: dict[str, Path] = {}
     for stem, path in files.items():
-        other = shortened.setdefault(_MASK.sub("", stem), path)
+        other = shortened.setdefault(MASK_ENDING.sub("", stem), path)
         if other != path:
             raise ValueError(f"folder: {other} and {path.name} are masks of the same image; which one is meant?")
     return shortened

@@ -45,11 +45,12 @@ class PairDataset(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         pair = self.pairs[normalise_index(index, len(self), self.name)]
-        image, label = self._read_image(pair.image), self.table.read(pair.mask)
+        image, label = self.read_image(pair.image), self.table.read(pair.mask)
         check_sizes(pair.mask, label.shape, pair.image, image.shape)
         return image, label
 
-    def _read_image(self, path: Path) -> Image:
+    def read_image(self, path: Path) -> Image:
+        """An image file as float32 (H, W, C) in [0, 1], with the channels of this data set."""
         return with_channels(read_pixels(path), self.channels, path)
 
 

@@ -86,6 +86,11 @@ def test_what_takes_too_long_or_too_much_is_not_measured(size, limits, message):
     assert message in str(report)
 
 
+@pytest.mark.parametrize("size", [np.int64(8), (np.int64(8), 8), (1, 8, 8)])
+def test_sizes_may_be_numpys(size):
+    assert _cost(nn.Conv2d(1, 1, 1), size).images == (1, 8, 8, 1)
+
+
 def test_outputs_that_are_no_maps(tmp_path):
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 3))
     report = _cost(net, 4, training=True, measure=True)

@@ -117,6 +117,16 @@ def test_objects_wider_than_the_receptive_field():
     assert doctor(data, model=UNet(1, 2, base=1, depth=3)).of("warning") == []  # 100 pixels
 
 
+@pytest.mark.parametrize("kernel", [(3, 65), (65, 3)])
+def test_objects_have_to_fit_into_the_receptive_field_along_both_axes(kernel):
+    data = ArrayDataset(*squares(size=64, side=40), CLASSES)
+    report = doctor(data, model=nn.Conv2d(1, 2, kernel, padding=(kernel[0] // 2, kernel[1] // 2)))
+    (finding,) = report.of("warning")
+    assert finding.title == f"6 of 6 objects wider than the receptive field of {kernel[0]} x {kernel[1]} pixels"
+    assert "the inside along one axis" in finding.why
+    assert report.network.field == kernel
+
+
 def test_lines_are_as_wide_as_they_are_thick():
     images, masks = squares(size=64, side=3)
     masks[:] = 0
@@ -210,7 +220,7 @@ def test_the_same_data_give_the_same_report_as_files(tmp_path):
     facts = json.loads(text.read_text())
     assert (facts["audit"], facts["wrong"], facts["warning"]) == ("doctor", 0, 1)
     assert facts["findings"][0]["images"] == ["train image 1"]
-    assert facts["receptive_field_pixels"] == report.network.field
+    assert facts["receptive_field_pixels"] == list(report.network.field)
     assert picture.stat().st_size > 5000
     assert doctor(ArrayDataset(images, masks, CLASSES), model=UNet(1, 2, base=1, depth=2), crop=32).facts() == (
         report.facts()
