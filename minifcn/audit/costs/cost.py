@@ -179,8 +179,8 @@ class Cost(Report):
             )
         if (self.ratio or 0.0) > _FAR:
             notes.append(
-                f"Measured is more than {_FAR:.0f} times the forecast: of small networks and images, Python and threads "
-                "that wait for each other take most of the time; or the machine is busy with something else."
+                f"Measured is more than {_FAR:.0f} times the forecast: of small networks and images, Python and "
+                "threads that wait for each other take most of the time; or the machine is busy with something else."
             )
         return [*notes, *(note for note in (self.obstacle, self.windows) if note)]
 
