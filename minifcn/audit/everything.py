@@ -121,7 +121,7 @@ class Overview(Report):
             else:
                 _mark(right, place, "no answer")
         left.set_yticks(list(places), list(self.answers))
-        left.invert_yaxis()
+        left.set_ylim(len(self.answers) - 0.5, -0.5)  # also where there are no bars
         left.set(xlabel="root of the area (pixels)", title="receptive field: theoretical (pale), effective (dark)")
         right.set(xlabel="multiplications a pixel of the image, forward", title="cost", xscale="log")
         right.xaxis.set_minor_formatter("")  # of the decades alone there is room
@@ -151,8 +151,9 @@ def ask(network: Module | Subject, audit: str, random_weights: bool = True) -> R
 
 
 def _mark(axes: Any, place: int, words: str) -> None:
-    """Words where a bar would begin."""
-    axes.text(0.01, place, words, transform=axes.get_yaxis_transform(), va="center", fontsize=8, color="0.3")
+    """Words in the place of a bar, at the right, where no shorter bar covers them."""
+    transform = axes.get_yaxis_transform()
+    axes.text(0.99, place, words, transform=transform, ha="right", va="center", fontsize=8, color="0.3")
 
 
 def _brief(answer: Report | str | None) -> str:

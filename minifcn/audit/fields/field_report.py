@@ -260,7 +260,7 @@ def _draw_growth(axes: Any, layers: Sequence[LayerField], along: str) -> None:
     axes.set_xlabel("layers that change it, in order")
     axes.set_title(f"how it grows{along}")
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", fontsize=9)
+    axes.legend(loc="lower right", fontsize=9)  # fields grow
 
 
 def _short(path: str) -> str:
@@ -280,7 +280,7 @@ def _draw_phases(axes: Any, field: AxisField, support: Sequence[Support], line: 
         label = "ends that gradients reach" if number == 0 else None
         axes.plot([first, last], [found.phase] * 2, "|", color="black", markersize=9, label=label)
     axes.set_ylim(len(phases) - 0.5, -0.5)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.set_xlabel(f"input {line} (pixels)")
     axes.set_ylabel(f"output {line} (phase)")
     axes.set_title(f"fields of the first output {line}s")
