@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -110,16 +111,24 @@ class Overview(Report):
         places = range(len(self.answers))
         for place, answers in zip(places, self.answers.values(), strict=True):
             field, effective, work = map(answers.get, ("receptive-field", "effective-receptive-field", "cost"))
-            if isinstance(field, ReceptiveFieldReport):
-                left.barh(place, field.field.rows.size, color="tab:blue", alpha=0.4)
+            if isinstance(field, ReceptiveFieldReport) and field.field.complete:
+                # The root of the area, as the effective size.
+                left.barh(place, math.sqrt(math.prod(field.field.size)), color="tab:blue", alpha=0.4)
+            elif isinstance(field, ReceptiveFieldReport):
+                _mark(left, place, "whole image")
+            else:
+                _mark(left, place, "no answer")
             if isinstance(effective, EffectiveReport):
                 left.barh(place, effective.fields[-1].size, height=0.4, color="tab:blue")
             if isinstance(work, Cost):
                 right.barh(place, work.total("multiplications") / (work.images[1] * work.images[2]), color="tab:orange")
+            else:
+                _mark(right, place, "no answer")
         left.set_yticks(list(places), list(self.answers))
-        left.invert_yaxis()
-        left.set(xlabel="pixels", title="receptive field: theoretical (pale), effective (dark)")
+        left.set_ylim(len(self.answers) - 0.5, -0.5)  # also where there are no bars
+        left.set(xlabel="root of the area (pixels)", title="receptive field: theoretical (pale), effective (dark)")
         right.set(xlabel="multiplications a pixel of the image, forward", title="cost", xscale="log")
+        right.xaxis.set_minor_formatter("")  # of the decades alone there is room
         for axes in (left, right):
             axes.grid(axis="x", alpha=0.3)
             axes.set_axisbelow(True)
@@ -143,6 +152,12 @@ def ask(network: Module | Subject, audit: str, random_weights: bool = True) -> R
     except Exception as error:  # of one network and one audit: the others are still worth having
         expected = isinstance(error, (ValueError, NotImplementedError, MemoryError))
         return str(error) if expected else f"{type(error).__name__}: {error}"
+
+
+def _mark(axes: Any, place: int, words: str) -> None:
+    """Words in the place of a bar, at the right, where no shorter bar covers them."""
+    transform = axes.get_yaxis_transform()
+    axes.text(0.99, place, words, transform=transform, ha="right", va="center", fontsize=8, color="0.3")
 
 
 def _brief(answer: Report | str | None) -> str:

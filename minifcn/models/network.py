@@ -96,7 +96,8 @@ class Network(Module):
         unet: height 571 of input (1, 571, 572, 1) is not a legal size; nearest legal: 556, 572 (pad by 1)
         """
         shape, errors = (batch, height, width, self.in_channels), []
-        for axis, length in (("height", height), ("width", width)):
+        sides = (("height", height), ("width", width)) if height != width else (("height and width", height),)
+        for axis, length in sides:
             if not self.output_length(length):
                 above = self.legal_size(length)
                 below = next((n for n in range(length - 1, 0, -1) if self.output_length(n)), None)

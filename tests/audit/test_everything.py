@@ -8,7 +8,7 @@ import pytest
 import minifcn as mf
 from minifcn import functional as F
 from minifcn import nn
-from minifcn.audit import AUDITS, Overview, Report, Subject, ask, published_options
+from minifcn.audit import AUDITS, Overview, Report, Subject, ask, published_options, receptive_field_report
 from minifcn.models import REGISTRY
 
 
@@ -70,3 +70,16 @@ def test_what_cannot_be_answered_says_why() -> None:
     assert "of which 1 could not be made" in overview.headline()
     assert overview.table().rows == [("classifier", str(10 * 2 + (2 * 6 * 6 + 1) * 5), "–")]
     assert len(overview.notes()) == 1
+
+
+def test_the_figure_says_where_there_is_no_answer():
+    class Scaled(nn.Conv2d):
+        def forward(self, x):
+            y = super().forward(x)
+            return y * y.mean(axis=(1, 2), keepdims=True)
+
+    whole = receptive_field_report(Scaled(1, 1, 3), size=16, check=False)
+    left, right = Overview({"whole": {"receptive-field": whole}, "none": {}}).figure().axes
+    assert [text.get_text() for text in left.texts] == ["whole image", "no answer"]
+    assert [text.get_text() for text in right.texts] == ["no answer", "no answer"]
+    assert left.get_xlabel() == "root of the area (pixels)"

@@ -36,6 +36,8 @@ from minifcn.tensor import Tensor
 
 #: Seconds that measuring may take, by the forecast; and share of the memory that is free that it may take.
 _PATIENCE, _SHARE = 60.0, 0.5
+#: From which ratio of measured to forecast on a note says why.
+_FAR = 3.0
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,11 @@ class Cost(Report):
                 f"The walk back takes {backward:.2f} times the multiplications of forward and loss; no optimiser is "
                 "counted."
             )
+        if (self.ratio or 0.0) > _FAR:
+            notes.append(
+                f"Measured is more than {_FAR:.0f} times the forecast: of small networks and images, Python and "
+                "threads that wait for each other take most of the time; or the machine is busy with something else."
+            )
         return [*notes, *(note for note in (self.obstacle, self.windows) if note)]
 
     def facts(self) -> dict[str, Any]:
@@ -213,7 +220,7 @@ class Cost(Report):
         times.set(xlabel="forecast (ms)", title=f"{self.subject}: forecast {_time(self.seconds)}, by layer")
         times.set_ylim(max(len(names), 1) - 0.4, -0.6)
         times.tick_params(axis="y", labelsize=8)
-        times.legend()
+        times.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3)  # below: bars are anywhere
         self._draw_roof(roof)
 
     def _draw_roof(self, axes: Any) -> None:
@@ -232,7 +239,7 @@ class Cost(Report):
                 axes.plot([layer.intensity for layer in chosen], reached, marker, color=colour, alpha=0.8, label=label)
         axes.set(xscale="log", yscale="log", title="the roof, and layers below it")
         axes.set(xlabel="multiplications made per byte", ylabel="multiplications (10⁹/s)")
-        axes.legend(loc="lower right", fontsize=8)
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
 
 
 def cost(

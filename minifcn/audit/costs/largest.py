@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from minifcn.models.network import Network
 #: How far to look for the next legal size: beyond any network's total stride.
 _NEAR = 256
 _LIMIT = 2**16  # pixels a side: no doubling goes beyond
+#: Share of the memory available that what a module makes with NumPy may take in a rehearsal; of twice the side it is
+#: four times as much.
+_REAL = 1 / 16
+_TOO_MUCH = 2**62  # bytes
 
 
 def available_memory() -> int:
@@ -33,6 +38,48 @@ def needs(subject: Subject, height: int, width: int, training: bool = False, **o
         return rehearse(subject, (options.pop("batch", 1), height, width), training, **options)
     except (ValueError, RuntimeError, IndexError):
         return None
+
+
+class Search:
+    """A search for the largest image that ends before the rehearsals themselves take much memory.
+
+    The engine's arrays take none there, but NumPy's do: a module that copies a map makes it in full.
+
+    Args:
+        need: as for `largest_side`.
+
+    Attributes:
+        end: the side beyond which nothing was tried; None if the search was free.
+    """
+
+    def __init__(self, need: Callable[[int], int | None]):
+        self._need, self._limit = need, available_memory() * _REAL
+        self.end: int | None = None
+
+    def largest(self, budget: int) -> int | None:
+        """See `largest_side`."""
+        traced = tracemalloc.is_tracing()
+        if not traced:
+            tracemalloc.start()
+        try:
+            return largest_side(self._watched, budget)
+        finally:
+            if not traced:
+                tracemalloc.stop()
+
+    def _watched(self, side: int) -> int | None:
+        if self.end is not None and side > self.end:
+            return _TOO_MUCH
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        try:
+            needed = self._need(side)
+        except MemoryError:
+            self.end = side - 1
+            return _TOO_MUCH
+        if tracemalloc.get_traced_memory()[1] - before > self._limit:
+            self.end = side
+        return needed
 
 
 def largest_side(need: Callable[[int], int | None], budget: int) -> int | None:

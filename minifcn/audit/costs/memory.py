@@ -7,6 +7,7 @@ large as they are. That is why a network that predicts an image may be unable to
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,8 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minifcn import functional as F
-from minifcn.audit.costs.largest import available_memory, largest_side, needs
+from minifcn.audit.costs.largest import Search, available_memory, needs
 from minifcn.audit.costs.measured import inference_peak, training_peak
+from minifcn.audit.costs.recorder import Call
 from minifcn.audit.costs.rehearsal import Rehearsal, rehearse
 from minifcn.audit.report import Report, Table
 from minifcn.audit.subject import Subject, sides_of
@@ -33,6 +35,7 @@ KINDS = {
     "temporary": "temporary maps and workspace",
 }
 _COLOURS = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#bbbbbb")  # Paul Tol's "bright": safe for all eyes
+_MEASURED = "measured, with parameters"  # in the table and in the figure
 _USUAL = 512  # pixels a side, unless somebody says
 
 
@@ -49,7 +52,7 @@ class Stage:
         held: the most that the process occupies for it: the peak, and gaps between arrays.
         counted: the most that `minifcn.memory` will count: without parameters and small arrays.
         measured: what it did count, or None.
-        at: the layer that computes when the peak is reached.
+        at: what computes when the peak is reached: the kernel and the layer that calls it.
         kept: what each layer keeps for the walk back.
         largest: the largest side of a square image that fits in the budget; None if none does.
     """
@@ -73,6 +76,11 @@ class Stage:
         return dict(zip(KINDS, map(int, row), strict=True))
 
     @property
+    def measured_with_parameters(self) -> int | None:
+        """What was counted, and the parameters, buffers and copies that were there before."""
+        return None if not self.measured else self.measured + int(self.timeline[0, 0])
+
+    @property
     def error(self) -> float | None:
         """The forecast of what is counted, relative to what was: 0.1 is a tenth too much."""
         return None if not self.measured else self.counted / self.measured - 1.0
@@ -92,7 +100,7 @@ class MemoryReport(Report):
 
     def headline(self) -> str:
         """The peaks, and what fits."""
-        peaks = [f"{stage.name} on {_of(stage.images)} takes {in_words(stage.peak)}" for stage in self.stages]
+        peaks = [f"{stage.name} on {_of(stage.images)} takes {in_words(stage.held)}" for stage in self.stages]
         fits = [
             f"{stage.largest} x {stage.largest} pixels in {stage.name}" if stage.largest else f"none in {stage.name}"
             for stage in self.stages
@@ -107,26 +115,41 @@ class MemoryReport(Report):
     def brief(self) -> str:
         """The peaks, of training and of inference."""
         sizes = dict.fromkeys(f"{stage.images[1]} x {stage.images[2]}" for stage in self.stages)
-        return " and ".join(in_words(stage.peak) for stage in self.stages) + f" on {' and '.join(sizes)}"
+        return " and ".join(in_words(stage.held) for stage in self.stages) + f" on {' and '.join(sizes)}"
 
     def table(self) -> Table:
-        """Kinds at the peak, in MiB."""
-        rows = [
-            [words, *(f"{stage.kinds[kind] / 2**20:,.1f}" for stage in self.stages)] for kind, words in KINDS.items()
-        ]
-        rows.append(["at the peak", *(f"{stage.peak / 2**20:,.1f}" for stage in self.stages)])
-        rows.append(["with gaps between arrays", *(f"{stage.held / 2**20:,.1f}" for stage in self.stages)])
+        """Kinds at the peak, what the process holds, and what was measured."""
+        unit, size = self._unit()
+
+        def row(words: str, *values: int | None) -> list[str]:
+            return [words, *("" if value is None else f"{value / size:,.1f}" for value in values)]
+
+        rows = [row(words, *(stage.kinds[kind] for stage in self.stages)) for kind, words in KINDS.items()]
+        rows.append(row("in use at the peak", *(stage.peak for stage in self.stages)))
+        rows.append(row("held, with gaps between arrays", *(stage.held for stage in self.stages)))
         if any(stage.measured is not None for stage in self.stages):
-            rows.append(["of that minifcn.memory counts", *(f"{stage.counted / 2**20:,.1f}" for stage in self.stages)])
-            measured = ["" if s.measured is None else f"{s.measured / 2**20:,.1f}" for s in self.stages]
-            rows.append(["measured", *measured])
-        return Table(("MiB", *(stage.name for stage in self.stages)), rows)
+            rows.append(row("forecast of what minifcn.memory counts", *(stage.counted for stage in self.stages)))
+            rows.append(row("what minifcn.memory counted", *(stage.measured for stage in self.stages)))
+            errors = (stage.error for stage in self.stages)
+            rows.append(
+                [
+                    "error of that forecast",
+                    *("" if error is None else f"{round(error, 3) + 0:+.1%}" for error in errors),
+                ]
+            )
+            rows.append(row(_MEASURED, *(stage.measured_with_parameters for stage in self.stages)))
+        return Table((unit, *(stage.name for stage in self.stages)), rows)
+
+    def _unit(self) -> tuple[str, int]:
+        """In which no peak is a small fraction: MiB, or KiB where there are hardly any."""
+        least = min((stage.held for stage in self.stages), default=0)
+        return ("MiB", 2**20) if least >= 8 * 2**20 else ("KiB", 2**10)
 
     def notes(self) -> Sequence[str]:
         """Where the peak is, who keeps most, and what is left out."""
         notes = list(self.remarks)
         for stage in self.stages:
-            notes.append(f"The peak of {stage.name} is reached in {stage.at or 'the network itself'}.")
+            notes.append(f"The peak of {stage.name} is reached in {stage.at}.")
             most = [item for item in sorted(stage.kept.items(), key=lambda item: -item[1])[:5] if item[1] >= 2**16]
             if most:
                 listed = ", ".join(f"{layer or 'the network itself'} {in_words(size)}" for layer, size in most)
@@ -163,7 +186,8 @@ class MemoryReport(Report):
     def draw(self, figure: Any) -> None:
         """Bytes alive over the calls of a step, stacked by kind."""
         all_axes = figure.subplots(1, len(self.stages), squeeze=False)[0]
-        unit, size = ("GiB", 2**30) if max(stage.peak for stage in self.stages) >= 2**30 else ("MiB", 2**20)
+        most = max((stage.held for stage in self.stages), default=0)
+        unit, size = ("GiB", 2**30) if most >= 2**30 else ("MiB", 2**20) if most >= 2**20 else ("KiB", 2**10)
         for axes, stage in zip(all_axes, self.stages, strict=True):
             _draw_stage(axes, stage, size)
             axes.set_title(f"{stage.name} on {_of(stage.images)}", fontsize=10)
@@ -220,12 +244,13 @@ def memory(
         asked = subject if name == "training" else predicting(subject)
         sides = _sides(asked, size, batch, name == "training")
         if sides is None:
-            remarks.append(f"No {name} on images of {size}: {subject.name} does not take them there.")
+            refused = " x ".join(map(str, _pair(size))) if size is not None else "any size"
+            remarks.append(f"No {name} on images of {refused}: {subject.name} does not take them there.")
             continue
         progress(f"{name} on {sides[0]} x {sides[1]} pixels")
-        stage, remark = _stage(name, asked, subject, (batch, *sides), budget, measure, optimizer)
+        stage, said = _stage(name, asked, subject, (batch, *sides), budget, measure, optimizer)
         stages.append(stage)
-        remarks += [remark] if remark else []
+        remarks += said
     if not stages and size is not None:
         height, width = _pair(size)
         rehearse(subject, (batch, height, width), training is not False)  # says what is wrong
@@ -242,10 +267,11 @@ def predicting(subject: Subject) -> Subject:
 def in_words(size: int) -> str:
     """Bytes, readable.
 
-    >>> in_words(3 * 2**29), in_words(100 * 2**10)
-    ('1.5 GiB', '0.1 MiB')
+    >>> in_words(3 * 2**29), in_words(100 * 2**20), in_words(100 * 2**10)
+    ('1.5 GiB', '100.0 MiB', '100.0 KiB')
     """
-    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"
+    unit, factor = ("GiB", 2**30) if size >= 2**30 else ("MiB", 2**20) if size >= 2**20 else ("KiB", 2**10)
+    return f"{size / factor:,.1f} {unit}"
 
 
 def _stage(
@@ -256,8 +282,8 @@ def _stage(
     budget: int,
     measure: bool,
     optimizer: str,
-) -> tuple[Stage, str]:
-    """The forecast of one stage, the measurement, and what is to be said if there is none."""
+) -> tuple[Stage, list[str]]:
+    """The forecast of one stage, the measurement, and what is to be said of what is missing."""
     training = name == "training"
     # The Predictor's copy lies beside the network that it was made of.
     own = _bytes_of(asked.module) + (0 if training else _bytes_of(original.module))
@@ -271,13 +297,18 @@ def _stage(
         tried = needs(asked, side, side, training, batch=shape[0], optimizer=optimizer)
         return None if tried is None else own + tried.held
 
-    measured, remark = None, ""
-    if measure and own + rehearsal.held > available_memory():
-        remark = (
-            f"Not measured: {name} needs {in_words(own + rehearsal.held)}, {in_words(available_memory())} are free."
+    measured, remarks, search = None, [], Search(need)
+    largest = search.largest(budget)
+    if search.end is not None:
+        remarks.append(
+            f"The largest image for {name} was sought up to {search.end} pixels a side: beyond, what the module makes "
+            "with NumPy would take more memory than a forecast should."
         )
+    if measure and own + rehearsal.held > available_memory():
+        needed, free = in_words(own + rehearsal.held), in_words(available_memory())
+        remarks.append(f"Not measured: {name} needs {needed}, {free} are free.")
     elif measure:
-        measured = training_peak(asked, shape, optimizer) if training else inference_peak(asked, shape)
+        measured = _measured(asked, shape, optimizer if training else None)
     return Stage(
         name=name,
         images=rehearsal.images,
@@ -287,10 +318,22 @@ def _stage(
         held=max(peak, own + rehearsal.held),
         counted=counted,
         measured=measured,
-        at=rehearsal.calls[at].layer if rehearsal.calls else "",
+        at=_place(rehearsal.calls[at]) if rehearsal.calls else "what calls no kernel",
         kept=_kept(rehearsal),
-        largest=largest_side(need, budget),
-    ), remark
+        largest=largest,
+    ), remarks
+
+
+def _measured(subject: Subject, shape: tuple[int, int, int], optimizer: str | None) -> int:
+    """Of the second run: the first compiles, and what others left is collected before it."""
+    for _ in range(2):
+        gc.collect()
+        peak = inference_peak(subject, shape) if optimizer is None else training_peak(subject, shape, optimizer)
+    return peak
+
+
+def _place(call: Call) -> str:
+    return f"{call.kernel} of {call.layer or 'the network itself, outside its layers'}"
 
 
 def follow(rehearsal: Rehearsal, parameters: int) -> tuple[np.ndarray, int]:
@@ -363,9 +406,9 @@ def _draw_stage(axes: Any, stage: Stage, size: int) -> None:
     )
     if stage.backward is not None:
         axes.axvline(stage.backward - 0.5, color="black", linewidth=1, linestyle=":", label="the walk back begins")
-    if stage.measured is not None:
-        own = int(stage.timeline[0, 0])
-        axes.axhline((own + stage.measured) / size, color="black", linewidth=1, linestyle="--", label="measured peak")
+    measured = stage.measured_with_parameters
+    if measured:
+        axes.axhline(measured / size, color="black", linewidth=1, linestyle="--", label=_MEASURED)
     axes.set_xlim(0, max(1, len(calls) - 1))
-    axes.set_ylim(0, 1.1 * max(stage.peak, int(stage.timeline[0, 0]) + (stage.measured or 0)) / size)
+    axes.set_ylim(0, 1.1 * max(stage.peak, measured or 0) / size)
     axes.margins(0)

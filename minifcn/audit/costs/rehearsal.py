@@ -94,6 +94,8 @@ def rehearse(
     update = new_optimizer(subject, optimizer) if training and optimizer is not None else None
     module, recorder = subject.module, Recorder()
     with ExitStack() as stack:
+        # They refer to the recorder; without that circle its addresses are free at once, also after an error.
+        stack.callback(recorder.kernels.__dict__.clear)
         stack.enter_context(untouched(module))
         stack.enter_context(recorder.watching(module))
         stack.enter_context(kernels.replaced("cpu", recorder.kernels))

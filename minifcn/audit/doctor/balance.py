@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minifcn.audit.doctor.finding import Finding, counted, listed, verb
-from minifcn.audit.doctor.survey import Examined, Part
+from minifcn.audit.doctor.survey import Examined, Part, foreground
 from minifcn.data.frequency import median_frequency_weights
 
 _CHECK = "class balance"
@@ -112,8 +112,7 @@ def judge_empty(parts: Sequence[Part]) -> Iterator[Finding]:
     if parts[0].dataset.task == "regression":
         said = _nothing_to_count(labelled)
     else:
-        binary = parts[0].dataset.num_classes == 2
-        said = [*_ignored(labelled), *(_empty_or_full(labelled) if binary else [])]
+        said = [*_ignored(labelled), *_empty_or_full(labelled, parts[0].dataset.classes)]
     yield from said or [Finding("fine", check, f"{counted(len(labelled), 'mask')}, none of them empty")]
 
 
@@ -126,11 +125,22 @@ def _ignored(labelled: list[Examined]) -> list[Finding]:
     )]  # fmt: skip
 
 
-def _empty_or_full(labelled: list[Examined]) -> Iterator[Finding]:
-    empty = [image for image in labelled if _pixels(image)[0] and not _pixels(image)[1]]
-    full = [image for image in labelled if _pixels(image)[1] and not _pixels(image)[0]]
-    # If all are empty, the balance says that there is nothing to learn.
-    if empty and len(empty) < len(labelled):
+def _empty_or_full(labelled: list[Examined], names: tuple[str, ...]) -> Iterator[Finding]:
+    """Masks of one class: of the background, of the other of two, or all of them of the same."""
+    seen = np.flatnonzero(np.sum([_pixels(image) for image in labelled], axis=0))
+    if len(seen) == 1:
+        yield Finding(
+            "warning", "empty masks", f"{counted(len(labelled), 'mask', len(labelled))} with nothing but "
+            f"{names[seen[0]]!r}", _named(labelled), "there is nothing to learn",
+            "check that these are the right masks, and that their objects were drawn",
+            tuple(image.place for image in labelled), {"masks_of_one_class": len(labelled)},
+        )  # fmt: skip
+        return
+    things = list(foreground(names))
+    empty = [image for image in labelled if _pixels(image).any() and not _pixels(image)[things].any()]
+    # Of many classes, a mask without background is nothing odd.
+    full = [image for image in labelled if len(names) == 2 and _pixels(image)[1] and not _pixels(image)[0]]
+    if empty:
         yield Finding(
             "warning", "empty masks",
             f"{counted(len(empty), 'mask', len(labelled))} {verb(len(empty), 'is', 'are')} empty", _named(empty),
@@ -140,7 +150,7 @@ def _empty_or_full(labelled: list[Examined]) -> Iterator[Finding]:
             "trainings otherwise leave empty classes out of these losses",
             tuple(image.place for image in empty), {"empty_masks": len(empty)},
         )  # fmt: skip
-    if full and len(full) < len(labelled):
+    if full:
         yield Finding(
             "warning", "empty masks",
             f"{counted(len(full), 'mask', len(labelled))} {verb(len(full), 'is', 'are')} full, without background",

@@ -36,9 +36,12 @@ class Twin(NamedTuple):
 
 def judge_duplicates(parts: Sequence[Part]) -> Iterator[Finding]:
     """Duplicates between parts, inside a part, and those whose labels differ."""
-    images = [image for part in parts for image in part.images if image.thumbnail is not None]
+    read = [image for part in parts for image in part.images if image.thumbnail is not None]
+    images = [image for image in read if image.low < image.high]
+    blank = len(read) - len(images)
+    left_out = f"; {counted(blank, 'image')} without content left out" if blank else ""
     if len(images) < 2:
-        yield Finding("skipped", _CHECK, "fewer than two images could be read")
+        yield Finding("skipped", _CHECK, f"fewer than two images to be compared{left_out}")
         return
     twins = find_twins(images)
     across = [twin for twin in twins if twin.first.place.part != twin.second.place.part]
@@ -49,6 +52,7 @@ def judge_duplicates(parts: Sequence[Part]) -> Iterator[Finding]:
     said += [_inside(relation, found) for relation in relations if (found := _related(inside, relation))]
     between = "between parts" if len(parts) > 1 else ""
     alone = f"none among {counted(len(images), 'image')} {between}".strip() + ", flipped, turned or nearly the same"
+    alone += left_out
     yield from said or [Finding("fine", _CHECK, alone)]
 
 

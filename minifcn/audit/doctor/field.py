@@ -14,6 +14,7 @@ from minifcn.kernels.shapes import Pair
 
 _CHECK = "objects"
 _SHARE_OF_PIXELS = 0.05
+_SHARE_OF_OBJECTS = 0.5
 
 
 def all_objects(parts: Sequence[Part]) -> Objects:
@@ -61,14 +62,16 @@ def _wide(objects: Objects, network: Candidate, field: Pair, numbers: dict) -> I
 
 def _small(objects: Objects, network: Candidate, numbers: dict) -> Iterator[Finding]:
     stride = network.stride or (1, 1)
-    small = objects.extents < max(stride)
-    # Crumbs at the edges of regions are many, and matter little.
-    if max(stride) > 1 and objects.areas[small].sum() > _SHARE_OF_PIXELS * objects.areas.sum():
+    small, tiny = objects.extents < max(stride), objects.extents <= max(stride) / 4
+    share = float(objects.areas[small].sum() / objects.areas.sum())
+    # A few crumbs at the edges of regions matter little; that most objects are crumbs is to be known.
+    if max(stride) > 1 and (share > _SHARE_OF_PIXELS or tiny.mean() > _SHARE_OF_OBJECTS):
         yield Finding(
             "note", _CHECK,
             f"{counted(int(small.sum()), 'object', len(small))} smaller than the total stride of {in_words(stride)} "
             "pixels",
-            f"the median of all is {numbers['median_extent_pixels']:.0f} pixels",
+            f"the median of all is {numbers['median_extent_pixels']:.0f} pixels; the small ones hold {share:.1%} of "
+            "the objects' pixels",
             "at the deepest level they are less than one pixel: what has no skips (fcn32s, segnet) may lose them, a "
             "U-Net's skips keep them",
             "a network with skips, fewer levels, or larger images",

@@ -47,19 +47,19 @@ def _draw_classes(axes: Any, parts: Sequence[Part]) -> None:
     names = shown[0].dataset.classes
     order = np.argsort(-shown[0].totals, kind="stable")[:_MOST_BARS]
     height = 0.8 / len(shown)
-    smallest = 1.0
+    most = 0.0
     for number, part in enumerate(shown):
-        shares = part.totals[order] / part.totals.sum()
-        smallest = min([smallest, *shares[shares > 0].tolist()])
-        axes.barh(np.arange(len(order)) + number * height, shares, height, label=part.name, color=_COLOURS[number % 3])
-    axes.set_xscale("log")
-    axes.set_xlim(10 ** np.floor(np.log10(smallest / 2)), 1.3)
-    axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
-    axes.xaxis.set_minor_formatter("")
+        shares = 100 * part.totals[order] / part.totals.sum()
+        most = max(most, float(shares.max()))
+        places = np.arange(len(order)) + number * height
+        bars = axes.barh(places, shares, height, label=part.name, color=_COLOURS[number % 3])
+        values = [f"{share:.0f}" if share >= 10 else f"{share:.2g}" for share in shares]
+        axes.bar_label(bars, values, padding=2, fontsize=7)
+    axes.set_xlim(0, 1.15 * most)
     axes.set_yticks(np.arange(len(order)) + height * (len(shown) - 1) / 2, [names[i][:18] for i in order])
     axes.set_ylim(len(order) + 0.2, -0.6)
     more = f"; {len(names) - len(order)} more classes" if len(names) > len(order) else ""
-    axes.set_xlabel(f"share of pixels, logarithmic{more}")
+    axes.set_xlabel(f"share of pixels (%){more}")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="lower right")
 
@@ -107,6 +107,7 @@ def _draw_objects(axes: Any, parts: Sequence[Part], network: Candidate | None) -
     axes.xaxis.set_major_formatter(lambda pixels, _: f"{pixels:g}")
     axes.set_xlabel("pixels, logarithmic")
     axes.set_ylabel("number")
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_ylim(top=1.45 * axes.get_ylim()[1])  # room for the legend
     axes.legend(fontsize="small", ncols=2, loc="upper center", framealpha=1)
 

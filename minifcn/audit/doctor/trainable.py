@@ -47,7 +47,8 @@ def _constant(images: list[Examined]) -> Iterator[Finding]:
     if blank:
         values = listed(sorted({f"{image.low:g}" for image in blank}))
         yield Finding(
-            "warning", _CHECK, f"{counted(len(blank), 'image', len(images))} the same all over",
+            "wrong" if len(blank) == len(images) else "warning", _CHECK,
+            f"{counted(len(blank), 'image', len(images))} the same all over",
             f"{_named(blank)}: value {values}", "nothing can be seen in them, so what their masks say cannot be learnt",
             "look at these files; move them away if they hold nothing", _places(blank), {"constant_images": len(blank)},
         )  # fmt: skip

@@ -101,7 +101,7 @@ class Bell(NamedTuple):
 
 
 def fitted(profile: np.ndarray) -> Bell:
-    """The bell of least squares through a profile.
+    """The bell of least squares through a profile; NaN if there is none, or it is wider than the profile.
 
     >>> x = np.arange(41.0)
     >>> round(fitted(np.exp(-((x - 20) ** 2) / 18)).sigma, 6)
@@ -117,6 +117,8 @@ def fitted(profile: np.ndarray) -> Bell:
     try:
         (height, mean, sigma), _ = curve_fit(bell, x, profile, start, maxfev=2000)
     except RuntimeError:
+        return Bell(math.nan, math.nan, math.nan)
+    if abs(sigma) > len(profile):  # as good as flat: what lies outside was not seen
         return Bell(math.nan, math.nan, math.nan)
     return Bell(float(height), float(mean), float(abs(sigma)))
 

@@ -247,6 +247,9 @@ def _draw_map(axes: Any, field: EffectiveField) -> Any:
         ellipse = Ellipse(field.centre[::-1], 4 * sigma_columns, 4 * sigma_rows, fill=False, color="C1", lw=1.5)
         ellipse.set_label("Gaussian, 2 σ")
         axes.add_patch(ellipse)
+    # A small field's box and ellipse may be larger than the image.
+    axes.set_xlim(-0.5, field.map.shape[1] - 0.5)
+    axes.set_ylim(field.map.shape[0] - 0.5, -0.5)
     axes.set_title(f"{field.label or 'network'}: {field.size:.1f} pixels")
     axes.set_xlabel("column (pixels)")
     axes.set_ylabel("row (pixels)")
@@ -267,6 +270,6 @@ def _draw_sections(axes: Any, fields: Sequence[EffectiveField]) -> None:
     axes.set_title("sum over columns")
     axes.set_xlabel("row (pixels)")
     axes.set_ylabel("|gradient| / largest")
-    axes.set_ylim(0, 1.6)
-    axes.legend(fontsize=8, loc="upper right")
+    axes.set_ylim(0, 1.1)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))  # below: curves are anywhere
     axes.grid(alpha=0.3)

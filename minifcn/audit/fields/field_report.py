@@ -58,7 +58,7 @@ class ReceptiveFieldReport(Report):
         if not self.field.complete:
             return f"{self.subject}: an output pixel sees, along rows, {rows}; along columns, {columns}"
         strides = f"{rows.stride}" if self.square else f"{rows.stride} along rows, {columns.stride} along columns"
-        seen = f"{_sizes(rows)} rows and {_sizes(columns)} columns"
+        seen = f"{_sizes(rows)} row{_plural(rows)} and {_sizes(columns)} column{_plural(columns)}"
         return f"{self.subject}: an output pixel sees {seen} of pixels; total stride {strides}"
 
     def brief(self) -> str:
@@ -114,10 +114,14 @@ class ReceptiveFieldReport(Report):
 
     def draw(self, figure: Any) -> None:
         """Size by layer, and the extent of each phase."""
-        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        _draw_growth(left, self.layers[0])
-        _draw_phases(right, self.field.rows, [found for found in self.support if found.axis == AXES[0]])
-        figure.suptitle(f"{self.subject}: receptive field" + ("" if self.square else ", along rows"))
+        axes = AXES[:1] if self.square else AXES
+        figure.set_size_inches(self.figure_size[0], self.figure_size[1] * len(axes))
+        panels = figure.subplots(len(axes), 2, width_ratios=(3, 2), squeeze=False)
+        fields = self.field.rows, self.field.columns
+        for (left, right), axis, field, layers in zip(panels, axes, fields, self.layers, strict=False):
+            _draw_growth(left, layers, "" if self.square else f" along {axis}")
+            _draw_phases(right, field, [found for found in self.support if found.axis == axis], axis.rstrip("s"))
+        figure.suptitle(f"{self.subject}: receptive field")
 
     def _lines(self, axis: str, field: AxisField) -> list[list[str]]:
         """Phase, first, last, size, and what gradients reached."""
@@ -214,6 +218,10 @@ def _sizes(field: AxisField) -> str:
     return f"all {field.length}" if field.size == field.length else f"{field.size} or more"
 
 
+def _plural(field: AxisField) -> str:
+    return "" if _sizes(field) == "1" else "s"
+
+
 def _growth(layers: Sequence[LayerField]) -> Table:
     headings = ("layer", "kind", "field", "pixels between neighbours")
     return Table(
@@ -237,7 +245,7 @@ def _layer_facts(layer: LayerField) -> dict[str, Any]:
     return {"path": layer.path, "kind": layer.kind, **_axis_facts(layer.field)}
 
 
-def _draw_growth(axes: Any, layers: Sequence[LayerField]) -> None:
+def _draw_growth(axes: Any, layers: Sequence[LayerField], along: str) -> None:
     """Smallest and largest field over the layers."""
     places = range(len(layers))
     least, most = ([f(layer.field.sizes) for layer in layers] for f in (min, max))
@@ -250,9 +258,9 @@ def _draw_growth(axes: Any, layers: Sequence[LayerField]) -> None:
     axes.set_ylim(0, None)
     axes.set_ylabel("size (input pixels)")
     axes.set_xlabel("layers that change it, in order")
-    axes.set_title("how it grows")
+    axes.set_title(f"how it grows{along}")
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", fontsize=9)
+    axes.legend(loc="lower right", fontsize=9)  # fields grow
 
 
 def _short(path: str) -> str:
@@ -260,8 +268,8 @@ def _short(path: str) -> str:
     return path if len(path) <= 16 else f"…{path[-15:]}"
 
 
-def _draw_phases(axes: Any, field: AxisField, support: Sequence[Support]) -> None:
-    """From the first to the last input row of each phase, and where gradients were found."""
+def _draw_phases(axes: Any, field: AxisField, support: Sequence[Support], line: str) -> None:
+    """From the first to the last input row (or column) of each phase, and where gradients were found."""
     phases = field.phases or ((int(field.first.min()), int(field.last.max())),)
     for phase, (first, last) in enumerate(phases):
         label = "theoretical field" if phase == 0 else None
@@ -271,9 +279,9 @@ def _draw_phases(axes: Any, field: AxisField, support: Sequence[Support]) -> Non
         last = first + found.found[1] - found.found[0]
         label = "ends that gradients reach" if number == 0 else None
         axes.plot([first, last], [found.phase] * 2, "|", color="black", markersize=9, label=label)
-    axes.set_ylim(1.3 * len(phases), -max(0.5, 0.05 * len(phases)))  # with room for the legend
-    axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel("input row (pixels)")
-    axes.set_ylabel("output row (phase)")
-    axes.set_title("fields of the first output rows")
-    axes.legend(loc="lower center", fontsize=9)
+    axes.set_ylim(len(phases) - 0.5, -0.5)
+    axes.yaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    axes.set_xlabel(f"input {line} (pixels)")
+    axes.set_ylabel(f"output {line} (phase)")
+    axes.set_title(f"fields of the first output {line}s")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=9)  # below: no phase is there

@@ -246,12 +246,17 @@ def equivariance(
     subject = Subject.of(subject)
     weights = seed if random_weights else None
     smooth = Subject(antialiased(subject.module), subject.name, subject.channels) if blur else None
-    found = _measured(Probe(subject, weights), image, seed, full, track)
-    if smooth is None:
-        return found
-    # The same draws of the same shapes: the same weights, unless the first ones were dead in one of the two.
-    after = _measured(Probe(smooth, weights), image, seed, full, track)
-    return Equivariance(**{**vars(found), "blurred": after})
+    while True:
+        before = Probe(subject, weights)
+        found = _measured(before, image, seed, full, track)
+        if smooth is None:
+            return found
+        # The same draw of the same shapes: the same weights.
+        blurred = Probe(smooth, before.seed)
+        after = _measured(blurred, image, seed, full, track)
+        if before.seed == blurred.seed:
+            return Equivariance(**{**vars(found), "blurred": after})
+        weights = blurred.seed  # what was drawn first is dead with BlurPool: both take the next that is not
 
 
 def _measured(probe: Probe, image: np.ndarray | None, seed: int, full: bool | None, track: Track) -> Equivariance:

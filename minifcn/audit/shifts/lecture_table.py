@@ -135,7 +135,7 @@ class LectureTable(Report):
             title="Which operators are translation equivariant?  [the lecture's answer]",
         )
         axes.grid(axis="x", alpha=0.3)
-        axes.legend(fontsize=9)
+        axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)  # below: points are anywhere
 
 
 def lecture_table(seed: int = 0, track: Callable[[Sequence[Any]], Iterable[Any]] = iter) -> LectureTable:

@@ -103,7 +103,7 @@ class Probe:
         return Interior(size, field.rows, field.columns)
 
     def enliven(self, image: np.ndarray) -> None:
-        """Draw weights, if that was asked for, until the output changes with the image.
+        """Draw weights, if that was asked for, until the output changes with the image; ``seed`` is then that draw's.
 
         Raises:
             ValueError: it does not, with the network's own weights or all that were drawn.
@@ -119,6 +119,7 @@ class Probe:
             # Weights are drawn until half of the pixels change, not a few in a map that is dead elsewhere.
             least, seen = (1e-6, change.max()) if seed is None else (1e-3, np.median(change))
             if np.isfinite(output).all() and seen > least * np.abs(output).max():
+                self.seed = seed
                 return
         raise ValueError(
             f"audit: the output of {self.subject.name} does not change with the image, or is not finite, so nothing "

@@ -198,6 +198,8 @@ class Sizes(Report):
                 curve.set_xlim(0.8 * height.image, 1.02 * height.padded)
                 curve.set_ylim(0.98 * near[0][1], 1.02 * max(height.output, near[-1][1]))
         curve.set(xlabel="input height (pixels)", ylabel="output height (pixels)", title=f"{self.subject}: legal sizes")
+        for axis in (curve.xaxis, curve.yaxis):
+            axis.get_major_locator().set_params(integer=True)
         curve.legend()
         if rest and self.image is not None:
             _draw_margins(rest[0], *self.image)
@@ -285,11 +287,9 @@ def _draw_margins(axes: Any, height: AxisFit, width: AxisFit) -> None:
     lost = max(height.padded - height.output, 0) // 2, max(width.padded - width.output, 0) // 2
     mirrored = (-width.before, -height.before), width.padded, height.padded
     output = (lost[1] - width.before, lost[0] - height.before), width.output, height.output
-    axes.add_patch(
-        Rectangle(
-            *mirrored, facecolor=ORANGE, alpha=0.5, label=f"with mirrored margin: {height.padded} x {width.padded}"
-        )
-    )
+    if (height.padded, width.padded) != (height.image, width.image):
+        label = f"with mirrored margin: {height.padded} x {width.padded}"
+        axes.add_patch(Rectangle(*mirrored, facecolor=ORANGE, alpha=0.5, label=label))
     axes.add_patch(
         Rectangle(
             (0, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,9 @@ def doctor(
     name, root, data_options = dataset, data, parse_options("--data-option", data_option)
     if dataset not in RECIPES and Path(dataset).is_dir() and data is None:
         name, root = "folder", Path(dataset)
+    elif dataset not in RECIPES and (os.sep in dataset or Path(dataset).exists()):
+        why = "is no folder" if Path(dataset).exists() else "no such folder"
+        raise FileNotFoundError(f"{dataset}: {why}; give a folder of images and masks, or one of {', '.join(RECIPES)}")
     if classes is not None:
         data_options["classes"] = str(classes)
     named = model is None or _is_name(model)

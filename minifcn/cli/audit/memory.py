@@ -16,7 +16,11 @@ def memory(
     model: Model,
     options: Options = None,
     size: Annotated[
-        int | None, typer.Option(help="Height and width of the images (default: 512, or the next legal size).", min=1)
+        str | None,
+        typer.Option(
+            help="HEIGHTxWIDTH of the images, or one number (default: 512, or the next legal size).",
+            show_default=False,
+        ),
     ] = None,
     batch: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 1,
     budget: Annotated[
@@ -38,17 +42,19 @@ def memory(
     from rich.console import Console
 
     from minifcn.audit import memory as audit
+    from minifcn.cli.audit.sizes import parse_size
 
+    sides = parse_size("--size", size)
     allowed = None if budget is None else parse_bytes("--budget", budget)
     subject = open_subject(model, options, channels)
     console = Console(stderr=True)
     if console.is_terminal:
         with console.status("memory") as status:
             report = audit(
-                subject, size, batch, budget=allowed, measure=measure, progress=lambda words: status.update(words)
+                subject, sides, batch, budget=allowed, measure=measure, progress=lambda words: status.update(words)
             )
     else:
-        report = audit(subject, size, batch, budget=allowed, measure=measure)
+        report = audit(subject, sides, batch, budget=allowed, measure=measure)
     show(report, subject.name, out, as_json)
 
 

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
+import minifcn as mf
 from minifcn import functional as F
 from minifcn import nn
-from minifcn.audit.costs.largest import available_memory, largest_side
+from minifcn.audit.costs.largest import Search, available_memory, largest_side
 from minifcn.audit.costs.memory import KINDS, follow, in_words, memory, predicting
 from minifcn.audit.costs.rehearsal import rehearse
 from minifcn.audit.subject import Subject
@@ -125,7 +126,7 @@ def test_a_window_classifier_trains_on_windows_and_predicts_images():
     assert inference.images[1] == 512
     report = memory(narrow("ciresan-n3"), size=100, measure=False, budget=2**28)
     assert [stage.name for stage in report.stages] == ["inference"]
-    assert report.remarks == ("No training on images of 100: ciresan-n3 does not take them there.",)
+    assert report.remarks == ("No training on images of 100 x 100: ciresan-n3 does not take them there.",)
 
 
 def test_what_does_not_fit_is_not_measured(monkeypatch):
@@ -165,6 +166,67 @@ def test_illegal_size_is_an_error_that_names_legal_ones():
         memory(unet(), size=100)
     with pytest.raises(ValueError, match="unknown optimizer 'lion'"):
         memory(unet(), size=64, optimizer="lion")
+
+
+def test_headline_and_brief_say_what_is_held():
+    report = memory(unet(base=8), size=128, training=True, measure=False, budget=2**28)
+    (stage,) = report.stages
+    assert stage.held > stage.peak
+    assert f"takes {in_words(stage.held)}" in report.headline()
+    assert report.brief() == f"{in_words(stage.held)} on 128 x 128"
+
+
+def test_the_line_of_the_figure_is_a_row_of_the_table():
+    report = memory(unet(), size=128, training=False, budget=2**28)
+    (stage,) = report.stages
+    rows = dict(report.table().rows)
+    assert report.table().headings == ("KiB", "inference")
+    assert rows["measured, with parameters"] == f"{(stage.measured + stage.timeline[0, 0]) / 2**10:,.1f}"
+    assert rows["error of that forecast"] == "+0.0%"
+    (axes,) = report.figure().axes
+    (line,) = [line for line in axes.get_lines() if line.get_label() == "measured, with parameters"]
+    assert line.get_ydata()[0] * 2**20 == pytest.approx(stage.measured + int(stage.timeline[0, 0]))
+    assert axes.get_ylabel() == "memory in use (MiB)"
+
+
+class Copies(nn.Module):
+    """A network of somebody's own that copies its map with NumPy."""
+
+    def __init__(self):
+        self.conv = nn.Conv2d(1, 2, 3, padding=1)
+
+    def forward(self, x):
+        return mf.tensor(self.conv(x).data[:, ::-1].copy())
+
+
+def test_the_search_for_the_largest_image_takes_little_memory_itself(monkeypatch):
+    monkeypatch.setattr(sys.modules[Search.__module__], "available_memory", lambda: 2**24)
+    report = memory(Copies(), size=32, training=False, measure=False, budget=2**40)
+    # From 256 pixels on, NumPy's copies take a sixteenth of the memory.
+    assert report.stages[0].largest == 256
+    assert report.remarks[0].startswith("The largest image for inference was sought up to 256 pixels a side")
+
+
+def test_memory_that_runs_out_ends_the_search_and_not_the_report():
+    def need(side):
+        if side > 100:
+            raise MemoryError("Unable to allocate 32.0 GiB")
+        return side
+
+    search = Search(need)
+    assert (search.largest(10**9), search.end) == (100, 100)
+
+
+def test_a_module_of_one_size_only():
+    class Fixed(nn.Conv2d):
+        def forward(self, x):
+            if x.shape[1:3] != (40, 56):
+                raise ValueError("only 40 x 56")
+            return super().forward(x)
+
+    report = memory(Fixed(1, 2, 3), size=(40, 56), budget=2**24)
+    assert [stage.largest for stage in report.stages] == [None, None]
+    assert "none in training, none in inference" in report.headline()
 
 
 def test_nothing_to_learn():

@@ -93,6 +93,39 @@ def test_one_class_throughout():
     assert finding.title == "the training images hold nothing but 'background'"
 
 
+@pytest.mark.parametrize("classes", [("class 0",), CLASSES, ("background", "cell", "dirt")])
+def test_masks_of_one_class_only_are_not_said_to_be_fine(classes):
+    images, masks = squares()
+    report = doctor(ArrayDataset(images, 0 * masks, classes))
+    (finding,) = [finding for finding in report.findings if finding.check == "empty masks"]
+    assert (finding.severity, finding.title) == ("warning", f"6 of 6 masks with nothing but {classes[0]!r}")
+
+
+def test_empty_masks_among_those_of_many_classes():
+    images, masks = squares()
+    masks[3:] *= 2
+    masks[[1, 4]] = 0
+    report = doctor(ArrayDataset(images, masks, ("background", "cell", "dirt")))
+    assert "2 of 6 masks are empty" in [finding.title for finding in report.of("warning")]
+    # Of classes without a background, an image of one thing is nothing odd.
+    report = doctor(ArrayDataset(images, masks, ("sky", "road", "car")))
+    assert [f.severity for f in report.findings if f.check == "empty masks"] == ["fine"]
+
+
+def test_images_of_one_grey():
+    images, masks = squares()
+    images[:2] = 0.5
+    report = doctor(ArrayDataset(images, masks, CLASSES))
+    assert [f.title for f in report.of("warning")] == ["2 of 6 images the same all over"]
+    (duplicates,) = [finding for finding in report.findings if finding.check == "duplicates"]
+    assert duplicates.title.startswith("none among 4 images")
+    assert duplicates.title.endswith("; 2 images without content left out")
+    images[:] = 0.5
+    report = doctor(ArrayDataset(images, masks, CLASSES))
+    assert [f.title for f in report.of("wrong")] == ["6 of 6 images the same all over"]
+    assert ("skipped", "duplicates") in [(f.severity, f.check) for f in report.findings]
+
+
 def test_pixels_that_do_not_count():
     images, masks = squares()
     masks[1] = IGNORE_INDEX
@@ -141,18 +174,36 @@ def test_objects_smaller_than_the_stride_are_a_note():
     assert note.title == "6 of 6 objects smaller than the total stride of 8 pixels"
 
 
+def test_many_crumbs_beside_few_large_objects():
+    images, masks = squares(size=48, side=24)
+    masks[:, 0, ::4] = 1  # twelve of one pixel to an image, about 2 % of the objects' pixels
+    net = UNet(1, 2, base=1, depth=3)
+    (note,) = doctor(ArrayDataset(images, masks, CLASSES), model=net).of("note")
+    assert note.title.endswith("objects smaller than the total stride of 8 pixels")
+    assert "the small ones hold 2.0% of the objects' pixels" in note.evidence
+
+
+def test_the_axes_of_the_figure():
+    images, masks = squares(1)
+    figure = doctor(ArrayDataset(images, masks, CLASSES)).figure()
+    classes, _, objects = figure.axes[:3]
+    assert (classes.get_xscale(), classes.get_xlim()[0]) == ("linear", 0)
+    assert [text.get_text() for text in classes.texts] == ["94", "6.2"]
+    assert all(float(tick).is_integer() for tick in objects.get_yticks())
+
+
 @pytest.mark.parametrize(
-    ("model", "reason"),
+    ("model", "said"),
     [
-        (UNet(1, 2, base=1, depth=2, coordinates=True), ""),
-        (nn.Sequential(nn.AvgPool2d(32), nn.Conv2d(1, 2, 1)), ""),
-        (CiresanN3(1, 2, **CiresanN3.narrow), ""),
+        (UNet(1, 2, base=1, depth=2, coordinates=True), "the receptive field of unet is 44 pixels"),
+        (nn.Sequential(nn.AvgPool2d(32), nn.Conv2d(1, 2, 1)), "6 of 6 objects smaller than the total stride of 32"),
+        (CiresanN3(1, 2, **CiresanN3.narrow), "the receptive field of ciresan-n3 is 60 pixels"),
     ],
 )
-def test_networks_of_other_kinds(model, reason):
+def test_networks_of_other_kinds(model, said):
     report = doctor(ArrayDataset(*squares(), CLASSES), model=model, crop=65 if isinstance(model, CiresanN3) else 32)
     (objects,) = [finding for finding in report.findings if finding.check == "objects"]
-    assert reason in objects.title
+    assert said in objects.title
 
 
 def test_sizes_against_the_network():
@@ -187,7 +238,7 @@ def test_classes_of_whole_images():
 def test_images_of_hardly_any_pixels(shape):
     images = np.linspace(0, 1, int(np.prod(shape))).reshape(shape)
     report = doctor(ArrayDataset(images, np.zeros(shape, int), CLASSES))
-    assert [f.title for f in report.of("wrong")] == ["the training images hold nothing but 'background'"]
+    assert report.of("wrong")[0].title == "the training images hold nothing but 'background'"
     report.figure()
 
 

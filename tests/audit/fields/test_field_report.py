@@ -178,4 +178,13 @@ def test_a_subject_brings_its_channels():
     subject = Subject(nn.ReLU(), name="mine", channels=3)
     report = receptive_field_report(subject, 8)
     assert report.field.images[0] == (8, 8, 3)
-    assert report.headline().startswith("mine: an output pixel sees 1 rows and 1 columns")
+    assert report.headline().startswith("mine: an output pixel sees 1 row and 1 column")
+
+
+def test_the_figure_shows_columns_where_they_differ():
+    net = nn.Conv2d(1, 1, (3, 5))
+    axes = receptive_field_report(net, check=False).figure().axes
+    assert [each.get_xlabel() for each in axes[1::2]] == ["input row (pixels)", "input column (pixels)"]
+    square = receptive_field_report(nn.Conv2d(1, 1, 1), check=False)
+    assert len(square.figure().axes) == 2
+    assert "sees 1 row and 1 column of pixels" in square.headline()

@@ -62,6 +62,7 @@ def test_a_module_of_the_users(invoke, folder, tmp_path):
     [
         (("folder",), "which one? Name it with --data FOLDER"),
         (("nowhere",), "unknown data source 'nowhere'"),
+        (("/nowhere/at/all",), "/nowhere/at/all: no such folder; give a folder of images and masks"),
         (("folder", "--data", "nowhere"), "does not exist"),
         (("discs", "--model", "vnet"), "unknown"),
         (("discs", "-o", "widht=3"), "no option 'widht'"),

@@ -9,9 +9,10 @@ NARROW = ("unet", "-o", "base=1", "-o", "padding=same")
 
 def test_prints_a_table_and_writes_two_files(invoke, tmp_path):
     code, output, errors = invoke(
-        "audit", "memory", *NARROW, "--size", 64, "--batch", 2, "--budget", "64MiB", "--out", tmp_path
+        "audit", "memory", *NARROW, "--size", "64x80", "--batch", 2, "--budget", "64MiB", "--out", tmp_path
     )
     assert code == 0, errors
+    assert "unet: training on 2 x 64 x 80 x 1 takes" in output
     assert "In 64.0 MiB fits" in output
     assert "measured" in output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["unet-memory.json", "unet-memory.png"]
@@ -37,6 +38,9 @@ def test_a_module_in_a_file(invoke, tmp_path):
 
 
 def test_errors_say_what_to_do(invoke, tmp_path):
+    code, _, errors = invoke("audit", "memory", *NARROW, "--size", "64 by 80", "--out", tmp_path)
+    assert code == 2
+    assert "--size 64 by 80: is no size; give HEIGHTxWIDTH" in errors
     code, _, errors = invoke("audit", "memory", *NARROW, "--budget", "much", "--out", tmp_path)
     assert code == 2
     assert "--budget much: is no amount of memory; write it as 8GiB or 512MiB" in errors
