@@ -41,6 +41,7 @@ _STRATEGY = (
     "pad: mirrored to the next size that the network takes, and cropped back. tile: in tiles, without a seam. resize: "
     "to --size, and back. whole: as it is. auto: pad, or tile from 4 million pixels on."
 )
+_SYMMETRIES = "Average over the eight symmetries of the square: 8 times as long, and each page is in memory as a whole."
 
 #: Rows and columns of an image that --prove is given at the most; it takes as many of them as it needs.
 _SAMPLE = 4096
@@ -69,9 +70,7 @@ def predict(
     size: Annotated[
         int | None, typer.Option(help="Longer side of the image that --strategy resize predicts.", min=1)
     ] = None,
-    symmetries: Annotated[
-        bool, typer.Option("--symmetries", help="Average over the eight symmetries of the square (8 times as long).")
-    ] = False,
+    symmetries: Annotated[bool, typer.Option("--symmetries", help=_SYMMETRIES)] = False,
     prove: Annotated[
         bool, typer.Option("--prove", help="Compare tiles with the whole, on a part of the first image, and say so.")
     ] = False,
@@ -205,7 +204,7 @@ def _after(target: Path, overwrite: bool) -> str:
 
 def _lines(source: Path, plan: Plan) -> list[str]:
     """What to say before it begins: nothing of a small image."""
-    if plan.done == plan.bands:
+    if plan.finished:
         return [f"{source}: is predicted already"]
     lines = [f"{source}: an earlier result is damaged or gone, so it begins anew"] if plan.lost else []
     if plan.window is not None:

@@ -33,6 +33,7 @@ class Plan(NamedTuple):
     done: int  # of these, in an earlier call
     peak: int | None  # bytes of memory that the process takes at the most, about; None where it was not estimated
     lost: bool = False  # whether an earlier call had begun, and what it wrote is damaged or gone: it begins anew
+    finished: bool = False  # whether an earlier call has done everything
 
 
 class Written(NamedTuple):
@@ -110,4 +111,4 @@ def journal_of(target: Path) -> Path:
 def _plan(job: Job) -> Plan:
     window = None if job.tiles is None else job.tiles.tiling.window
     peak = None if job.tiles is None or job.finished else expected_peak(job.tiles, job.outputs)
-    return Plan(job.image.shape, window, job.bands, len(job.steps), peak, job.lost)
+    return Plan(job.image.shape, window, job.bands, len(job.steps), peak, job.lost, job.finished)

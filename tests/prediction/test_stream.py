@@ -164,7 +164,7 @@ def test_small_images_are_a_single_band(tmp_path: Path) -> None:
     predictor.strategy = Auto()
     source = write(tmp_path / "a.npy", pixels(*SIZE))
     predict_file(predictor, source, tmp_path / "out.npy", announce=plans.append)
-    assert plans == [((1, *SIZE, 1), None, 1, 0, None, False)]
+    assert plans == [((1, *SIZE, 1), None, 1, 0, None, False, False)]
 
 
 # ---- interruptions
@@ -315,7 +315,7 @@ def test_a_full_disk_is_found_before_anything_is_computed(tmp_path: Path, monkey
     source, target = write(tmp_path / "a.tif", pixels(*SIZE)), tmp_path / "out.tif"
     with monkeypatch.context() as patched:
         patched.setattr(os, "posix_fallocate", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=r"No space left.*out.tif"):
             predict_file(predictor_of(), source, target)
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
     with monkeypatch.context() as patched:
@@ -602,7 +602,7 @@ def test_a_complete_result_is_known_while_its_journal_stays(tmp_path: Path) -> N
     first = predict_file(predictor_of(), source, target, keep_journal=True)
     plans: list[Any] = []
     second = predict_file(predictor_of(), source, target, keep_journal=True, announce=plans.append)
-    assert plans[0].done == plans[0].bands
+    assert plans[0].finished
     np.testing.assert_array_equal(first.totals, second.totals)
     with pytest.raises(FileExistsError):
         predict_file(predictor_of(options=TileOptions(tile=40)), source, target)
@@ -678,3 +678,11 @@ def test_a_replaced_store_leaves_nothing_behind_when_killed(
     assert (tmp_path / ".out.zarr.old").exists()
     predict_file(predictor_of(), source, target)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zarr", "out.zarr"]
+
+
+def test_floats_beyond_those_of_training_are_refused_with_their_file(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.npy", 200 * pixels(*SIZE, dtype="float32"))
+    normalise = Normalisation("dataset", (0.5,), (0.2,))
+    with pytest.raises(ValueError, match=r"a.npy: predict: the image's values reach from .* scale them"):
+        predict_file(predictor_of(normalise=normalise), source, tmp_path / "out.npy")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
