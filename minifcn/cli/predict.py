@@ -12,6 +12,8 @@ from minifcn.cli.evaluate import Checkpoint
 from minifcn.cli.notice import announce_compilation
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from minifcn.prediction import Predictor
     from minifcn.prediction.stream import Plan, Written
     from minifcn.prediction.tiling import TileOptions
@@ -39,6 +41,7 @@ _STRATEGY = (
     "pad: mirrored to the next size that the network takes, and cropped back. tile: in tiles, without a seam. resize: "
     "to --size, and back. whole: as it is. auto: pad, or tile from 4 million pixels on."
 )
+_SYMMETRIES = "Average over the eight symmetries of the square: 8 times as long, and each page is in memory as a whole."
 
 #: Rows and columns of an image that --prove is given at the most; it takes as many of them as it needs.
 _SAMPLE = 4096
@@ -67,13 +70,11 @@ def predict(
     size: Annotated[
         int | None, typer.Option(help="Longer side of the image that --strategy resize predicts.", min=1)
     ] = None,
-    symmetries: Annotated[
-        bool, typer.Option("--symmetries", help="Average over the eight symmetries of the square (8 times as long).")
-    ] = False,
+    symmetries: Annotated[bool, typer.Option("--symmetries", help=_SYMMETRIES)] = False,
     prove: Annotated[
         bool, typer.Option("--prove", help="Compare tiles with the whole, on a part of the first image, and say so.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, and replace results that exist.")] = False,
     checkpoint: Annotated[Checkpoint, typer.Option(help="Which of the run's networks.")] = Checkpoint.best,
 ) -> None:
     """Apply a trained network to images of any size; results have the inputs' names, sizes and formats.
@@ -87,6 +88,7 @@ def predict(
     what they add up to. Jpg would blur classes: results of jpg and bmp are png.
     """
     from minifcn.prediction.strategies import by_name
+    from minifcn.prediction.stream import journal_of
     from minifcn.prediction.tiling import TileOptions
     from minifcn.training.run import Run
 
@@ -100,16 +102,21 @@ def predict(
     out.mkdir(parents=True, exist_ok=True)
     if prove:
         _prove(predictor, inputs[0], options)
+    if probabilities and predictor.activation == "identity":
+        _say("--probabilities has no effect: the network answers with values")
     for source, target in zip(inputs, targets, strict=True):
         _predict_file(predictor, source, target, probabilities, overwrite)
+    for target in targets:  # until now they told which results are complete
+        journal_of(target).unlink(missing_ok=True)
 
 
 def _targets(predictor: Predictor, inputs: list[Path], out: Path, probabilities: bool, overwrite: bool) -> list[Path]:
     """A result for each input, refused before anything is computed if one cannot be written."""
     from minifcn.io import ImageError
     from minifcn.io.stores import is_store
+    from minifcn.prediction.job import refuse_existing
     from minifcn.prediction.maps import Maps
-    from minifcn.prediction.stream import journal_of, refuse_existing
+    from minifcn.prediction.stream import journal_of
 
     for path in inputs:
         if not path.is_file() and not is_store(path):
@@ -117,6 +124,8 @@ def _targets(predictor: Predictor, inputs: list[Path], out: Path, probabilities:
             raise FileNotFoundError(f"{path}: {what}")
     if out.exists() and not out.is_dir():
         raise ImageError(f"--out {out}: is a file; give a folder")
+    if store := next((folder for folder in (out, *out.resolve().parents) if is_store(folder)), None):
+        raise ImageError(f"--out {out}: is or lies in the Zarr store {store}, whose reader would stumble on results")
     maps = Maps.asked(predictor, probabilities)
     targets = [_target(path, out, maps.kind == "values") for path in inputs]
     results = [
@@ -153,15 +162,12 @@ def _predict_file(predictor: Predictor, source: Path, target: Path, probabilitie
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
 
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task(source.name, total=None)
 
         def announce(plan: Plan) -> None:
             for line in _lines(source, plan):
-                say(line)
+                _say(line, console)
 
         try:
             written = predict_file(
@@ -170,18 +176,37 @@ def _predict_file(predictor: Predictor, source: Path, target: Path, probabilitie
                 target,
                 probabilities,
                 overwrite,
-                announce,
-                lambda done, pixels: bar.update(task, completed=done, total=pixels),
+                keep_journal=True,
+                announce=announce,
+                progress=lambda done, pixels: bar.update(task, completed=done, total=pixels),
             )
         except KeyboardInterrupt:
-            say(f"{source}: interrupted; the same command goes on from here")
+            _say(f"{source}: interrupted; {_after(target, overwrite)}")
             raise
-    say(_result(source, written, predictor.activation == "identity"))
+    _say(_result(source, written, predictor.activation == "identity"))
+
+
+def _say(text: str, console: Console | None = None) -> None:
+    """On stderr; above the bar, if it is the bar's console."""
+    from rich.console import Console
+
+    (console or Console(stderr=True)).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _after(target: Path, overwrite: bool) -> str:
+    """What becomes of an interrupted prediction."""
+    from minifcn.prediction.stream import journal_of
+
+    if not journal_of(target).exists():
+        return "nothing of it was kept"
+    return f"the same command{', without --overwrite,' if overwrite else ''} goes on from here"
 
 
 def _lines(source: Path, plan: Plan) -> list[str]:
     """What to say before it begins: nothing of a small image."""
-    lines = []
+    if plan.finished:
+        return [f"{source}: is predicted already"]
+    lines = [f"{source}: an earlier result is damaged or gone, so it begins anew"] if plan.lost else []
     if plan.window is not None:
         pages, height, width, _ = plan.shape
         stack = f"{pages} pages of " if pages > 1 else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +32,48 @@ class Segments:
     ) -> None:
         self.path, self.shape, self.dtype, self.tile, self.offsets = path, shape, np.dtype(dtype), tile, offsets
         self._file = os.open(path, os.O_RDWR)
-        # The disk is asked for all of it now, not when it turns out to be full after hours.
+
+    def reserve(self) -> None:
+        """Ask the disk for all of the file now, not when it turns out to be full after hours.
+
+        Raises:
+            OSError: it has not enough space.
+        """
         os.posix_fallocate(self._file, 0, os.fstat(self._file).st_size)
 
     def write(self, page: int, row: int, band: NDArray) -> None:
         """Write rows from ``row`` on: (h, W)."""
-        _, _, width = self.shape
-        tile_height, tile_width = self.tile
+        for rows, columns, place in self._pieces(page, row, len(band)):
+            part = band[rows, columns]
+            if missing := self.tile[1] - part.shape[1]:  # the last tile reaches beyond the image
+                part = np.pad(part, ((0, 0), (0, missing)))
+            self._put(np.ascontiguousarray(part, self.dtype).tobytes(), place)
+
+    def read(self, page: int, row: int, count: int) -> NDArray:
+        """So many rows from ``row`` on: (h, W).
+
+        Raises:
+            ValueError: the file ends before.
+        """
+        band = np.empty((count, self.shape[2]), self.dtype)
+        for rows, columns, place in self._pieces(page, row, count):
+            size = (rows.stop - rows.start, self.tile[1])
+            data = os.pread(self._file, size[0] * size[1] * self.dtype.itemsize, place)
+            part = np.frombuffer(data, self.dtype).reshape(size)
+            band[rows, columns] = part[:, : columns.stop - columns.start]
+        return band
+
+    def _pieces(self, page: int, row: int, count: int) -> Iterator[tuple[slice, slice, int]]:
+        """Rows of the band, columns, and the place of what of each tile belongs to it."""
+        width, (tile_height, tile_width) = self.shape[2], self.tile
         across = -(-width // tile_width)
-        for down in range(row // tile_height, -(-(row + len(band)) // tile_height)):
+        for down in range(row // tile_height, -(-(row + count) // tile_height)):
             top = down * tile_height
-            begin, end = max(row, top), min(row + len(band), top + tile_height)
+            begin, end = max(row, top), min(row + count, top + tile_height)
             for k in range(across):
-                part = band[begin - row : end - row, k * tile_width : (k + 1) * tile_width]
-                if part.shape[1] < tile_width:  # the last tile reaches beyond the image
-                    part = np.pad(part, ((0, 0), (0, tile_width - part.shape[1])))
                 place = self.offsets[page][down * across + k] + (begin - top) * tile_width * self.dtype.itemsize
-                self._put(np.ascontiguousarray(part, self.dtype).tobytes(), place)
+                columns = slice(k * tile_width, min((k + 1) * tile_width, width))
+                yield slice(begin - row, end - row), columns, place
 
     def _put(self, data: bytes, place: int) -> None:
         left = memoryview(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,19 @@ from minifcn.io.regions import Regions, unnamed_axes
 _MARKS = ("zarr.json", ".zarray", ".zgroup")
 _CHUNK = 512  # rows and columns of a result's chunk, where the source has none of a sensible size
 _LARGEST_CHUNK = 4096
+#: What `create_store` takes over from sources of other formats.
+_PLAIN: dict[str, Any] = {"format": 3, "chunk": (_CHUNK, _CHUNK), "attributes": {}, "names": None, "image": None}
 
 
 def is_store(path: Path) -> bool:
     """Whether a path is a folder in the Zarr format."""
     return any((path / mark).is_file() for mark in _MARKS)
+
+
+def layout_of(path: Path) -> int:
+    """A checksum of what a store says of its arrays."""
+    files = sorted(file for file in path.rglob("*") if file.name in (*_MARKS, ".zattrs"))
+    return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
 def open_store(path: Path, channels: int = 1) -> Regions:
@@ -60,10 +69,13 @@ def open_store(path: Path, channels: int = 1) -> Regions:
 
 
 def create_store(path: Path, shape: tuple[int, ...], dtype: Any, source: Regions) -> None:
-    """Make a Zarr store of zeros like ``source``: its format, chunks, attributes and names, without its channels."""
+    """Make a Zarr store of zeros like ``source``: its format, chunks, attributes and names, without its channels.
+
+    A source of another format has none of these: the store is of Zarr 3 then, in chunks of 512 x 512.
+    """
     import zarr
 
-    meta = source.metadata
+    meta = source.metadata if "chunk" in source.metadata else _PLAIN
     kept = [k for k in range(len(source.axes)) if k != source.channel]
     rows_and_columns = tuple(length if length <= _LARGEST_CHUNK else _CHUNK for length in meta["chunk"])
     options: dict[str, Any] = {
@@ -109,6 +121,14 @@ class Store:
             for across in range(-(-self._array.shape[-1] // width)):
                 key = self._array.metadata.encode_chunk_key((*index, down, across))
                 self._touched.add(self._folder / key)
+
+    def read(self, page: int, row: int, count: int) -> NDArray:
+        """So many rows from ``row`` on: (h, W)."""
+        index = tuple(int(k) for k in np.unravel_index(page, self._lead))
+        return np.asarray(self._array[(*index, slice(row, row + count), slice(None))])
+
+    def reserve(self) -> None:
+        """Nothing: how much space compressed chunks take is not known before."""
 
     def flush(self) -> None:
         """Return once what was written would survive a power cut."""

@@ -89,7 +89,7 @@ def create_tiff(path: Path, shape: tuple[int, ...], dtype: Any, source: Regions)
         tile=tile,
         bigtiff=nbytes >= _CLASSIC or (bool(meta.get("bigtiff")) and "imagej" not in options),
         resolution=resolution,
-        resolutionunit=None if "imagej" in options else unit,
+        resolutionunit=unit,
         **options,
     )
 

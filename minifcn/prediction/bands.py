@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from minifcn.kernels.shapes import Pair
 from minifcn.prediction.canvas import mirrored
+from minifcn.prediction.gluing import kept, weighted
 from minifcn.prediction.pixels import Pixels
 from minifcn.prediction.prepared import Prepared
 from minifcn.prediction.tiling import Tile, Tiling
@@ -43,15 +44,9 @@ class Tiles:
     def __len__(self) -> int:
         return len(self.rows)
 
-    @property
-    def parted(self) -> bool:
-        """Whether every pixel is answered by one tile."""
-        keeps = self.tiling.rows.keep, self.tiling.columns.keep
-        return all(before[1] == after[0] for keep in keeps for before, after in itertools.pairwise(keep))
-
     def bands(self, page: int, normalise: Normalise, first: int = 0) -> Iterator[Band]:
         """Those from number ``first`` on."""
-        return (self._each_once if self.parted else self._summed)(page, normalise, first)
+        return (self._each_once if self.tiling.parted else self._summed)(page, normalise, first)
 
     def _each_once(self, page: int, normalise: Normalise, first: int) -> Iterator[Band]:
         for tiles in self.rows[first:]:
@@ -74,8 +69,7 @@ class Tiles:
                         grown[: len(sums)] = sums
                     sums = grown
                 begin = tile.keep[0][0] - top
-                weight = np.multiply.outer(*self.tiling.weights(tile))[..., None]
-                sums[begin : begin + len(answers), slice(*columns)] += answers * weight
+                sums[begin : begin + len(answers), slice(*columns)] += weighted(self.tiling, tile, answers)
             end = begins[number + 1]
             if number >= first:
                 yield Band((begins[number], end), [((0, self.tiling.size[1]), sums[: end - top])])
@@ -89,5 +83,4 @@ class Tiles:
                 strip = self.pixels.strip(page, tile.read[0])
             window = strip[:, mirrored(*tile.read[1], self.tiling.size[1])]
             answer = self.network(normalise(self.pixels.convert(window))[None])[0]
-            (row, column), ((top, bottom), (left, right)) = tile.crop, tile.keep
-            yield (left, right), answer[row : row + bottom - top, column : column + right - left]
+            yield tile.keep[1], kept(tile, answer)

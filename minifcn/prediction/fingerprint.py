@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minifcn import settings
 from minifcn._version import __version__
+from minifcn.io.stamps import stamp
 from minifcn.nn import Module
 from minifcn.prediction.predictor import Predictor
+from minifcn.prediction.strategies import Auto, Pad, Resize, Strategy, TileBy, Whole
+
+_NAMES: dict[type, str] = {Auto: "auto", Pad: "pad", TileBy: "tile", Resize: "resize", Whole: "whole"}
 
 
-def fingerprint(predictor: Predictor, source: Path, kind: str) -> dict[str, Any]:
-    """The settings by name, as JSON holds them.
+def fingerprint(predictor: Predictor, source: Path, kind: str) -> dict[str, str]:
+    """The settings by name, in words that can be shown.
 
     Args:
         predictor: the network with its weights, its strategy and how it prepares images.
-        source: the file it is applied to, which is known by its size and the time at which it was last changed.
+        source: the file it is applied to, which is known by its size and the time at which it was last changed; a Zarr
+            store by those of all files in it.
         kind: of the results.
     """
     return {
         "version": __version__,
-        "input": _file(source),
+        "input": f"{source.resolve()} ({stamp(source)})",
         "network": _weights(predictor.model),
-        "classes": list(predictor.classes),
-        "normalise": repr(predictor.normalise),
+        "classes": ", ".join(predictor.classes),
+        "normalisation": repr(predictor.normalise),
         "activation": predictor.activation,
-        "strategy": repr(predictor.strategy),
-        "symmetries": predictor.symmetries,
+        **_strategy(predictor.strategy),
+        "symmetries": "on" if predictor.symmetries else "off",
         "result": kind,
+        "convolution": settings.conv(),
     }
 
 
-def _file(path: Path) -> str:
-    files = [path] if path.is_file() else sorted(path.glob("*.json")) + sorted(path.glob(".z*"))
-    known = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-    return f"{path.resolve()} ({', '.join(known)})"
+def _strategy(strategy: Strategy) -> dict[str, str]:
+    """The strategy and its options, by the names that the user gives them.
+
+    >>> _strategy(Resize((64, 48)))
+    {'strategy': 'resize', 'size': '64 x 48'}
+    """
+    if type(strategy) not in _NAMES:
+        return {"strategy": repr(strategy)}
+    options: Any = getattr(strategy, "options", strategy)
+    shown = {field.name: _shown(getattr(options, field.name)) for field in dataclasses.fields(options)}
+    return {"strategy": _NAMES[type(strategy)], **shown}
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not given"
+    return " x ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _weights(model: object) -> str:

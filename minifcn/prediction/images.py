@@ -26,14 +26,14 @@ Model = Module | SizedNetwork | Predictor | str | Path
 def predict(
     model: Model,
     image: np.ndarray,
-    strategy: Name = "auto",
+    strategy: Name | None = None,
     *,
     tile: int | Pair | None = None,
     halo: int | Pair | None = None,
     stride: int | Pair | None = None,
     blend: Blend | None = None,
     size: int | Pair | None = None,
-    symmetries: bool = False,
+    symmetries: bool | None = None,
     normalise: Callable[[np.ndarray], np.ndarray] | None = None,
     activation: Activation | None = None,
 ) -> np.ndarray:
@@ -45,14 +45,16 @@ def predict(
         model: a network; the folder of a run, whose best network is taken; or a `minifcn.prediction.Predictor`.
         image: (H, W), (H, W, C) or (N, H, W, C); whole numbers of 8 or 16 bits are divided by 255 or 65535, others
             taken as they are.
-        strategy: "pad", "tile", "resize", "whole" or "auto"; see `minifcn.prediction.strategies`.
+        strategy: "pad", "tile", "resize", "whole" or "auto"; see `minifcn.prediction.strategies`. None takes a
+            predictor's, or "auto".
         tile: rows and columns that the network reads at a time; this and the next three are of strategy "tile", see
             `minifcn.prediction.TileOptions`.
         halo: rows of a tile's output that are dropped at its inner edges.
         stride: rows from a tile to the next, a multiple of the network's total stride.
         blend: "constant" or "gaussian" averages where tiles overlap.
         size: of strategy "resize".
-        symmetries: average over the eight symmetries of the square; it takes eight times as long.
+        symmetries: average over the eight symmetries of the square; it takes eight times as long. None takes a
+            predictor's, or does not.
         normalise: (N, H, W, C) -> the same. None takes a run's or predictor's, or each image's mean 0 and variance 1.
         activation: "softmax", "sigmoid" or "identity". None takes a run's or predictor's, or "softmax".
 
@@ -69,7 +71,9 @@ def predict(
     """
     options = TileOptions(tile, halo, stride, blend)
     predictor = as_predictor(model, normalise, activation)
-    predictor.strategy, predictor.symmetries = by_name(strategy, options, size), symmetries
+    if strategy is not None or options != TileOptions() or size is not None:
+        predictor.strategy = by_name(strategy or "auto", options, size)
+    predictor.symmetries = predictor.symmetries if symmetries is None else symmetries
     images, stacked = as_images(image, predictor.channels)
     answers = predictor(images)
     return answers if stacked else answers[0]

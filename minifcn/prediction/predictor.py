@@ -13,6 +13,9 @@ from minifcn.prediction.prepared import Activation, Prepared
 from minifcn.prediction.strategies import Auto, Strategy
 from minifcn.prediction.symmetries import symmetrised
 
+#: How far values may be beyond 0..1: roundings, such as of luminance, or of interpolation.
+_SLACK = 1e-3
+
 
 class Predictor:
     """A network together with how its images are prepared, for images of any size.
@@ -64,9 +67,13 @@ class Predictor:
         tiles, without a seam.
 
         Raises:
-            ValueError: the images have another number of channels than the network takes, or hold NaN; or the strategy
-                does not work for them.
+            ValueError: the images have another number of channels than the network takes, hold NaN, or are not within
+                0..1 where that matters; or the strategy does not work for them.
         """
+        return self.answer(self.prepared(), images)
+
+    def answer(self, network: Prepared, images: np.ndarray) -> np.ndarray:
+        """The same by a network that was `prepared` once for many calls."""
         images = np.asarray(images, np.float32)
         if images.ndim != 4 or images.shape[3] != self.channels:
             raise ValueError(
@@ -77,7 +84,7 @@ class Predictor:
             raise ValueError(f"predict: the images have no pixels: shape {images.shape}")
         if not np.isfinite(images).all():
             raise ValueError("predict: the image holds NaN or infinite values")
-        network = self.prepared()
+        refuse_unscaled(self.normalise, images)
         step = max(1, self.batch_pixels // (images.shape[1] * images.shape[2]))
         batches = (self.normalise(images[begin : begin + step]) for begin in range(0, len(images), step))
         return np.concatenate([self._answer(network, batch) for batch in batches])
@@ -90,3 +97,18 @@ class Predictor:
         if self.symmetries:
             return symmetrised(lambda turned: self.strategy(network, turned), images)
         return self.strategy(network, images)
+
+
+def refuse_unscaled(normalise: object, images: np.ndarray) -> None:
+    """Raise ValueError if images are not within 0..1, as in training, and their mean and deviation are not taken out.
+
+    Each image's own normalisation makes all scales alike; that of a data set means its scale.
+    """
+    if not isinstance(normalise, Normalisation) or normalise.kind != "dataset":
+        return
+    least, most = float(images.min()), float(images.max())
+    if least < -_SLACK or most > 1 + _SLACK:
+        raise ValueError(
+            f"predict: the image's values reach from {least:.4g} to {most:.4g}; the network was trained on 0..1 and "
+            "subtracts the training images' mean; scale them to 0..1 first, as in training"
+        )

@@ -80,7 +80,7 @@ class Proof(Report):
             ("total stride of the network", f"{_times(self.period)} px"),
             ("a tile reads", f"{_times(self.window)} px"),
             ("at inner edges it keeps, of its answers,", f"rows {self.usable[0]} to {self.usable[1] - 1}"),
-            ("a tile's edge is felt as far as", f"{self.reach} px inside its output"),
+            ("a tile's edge is felt", self._felt()),
             ("largest output", f"{self.scale:.4g}"),
             (f"largest error at stride {_times(self.stride)}", f"{self.largest:.4g} ({self._percent(self.largest)})"),
         ]
@@ -107,6 +107,11 @@ class Proof(Report):
         """How many rows at the inner edge of a tile's output differ from the whole at all."""
         differing = np.flatnonzero(self.profile > 1e-12 * self.scale)
         return int(differing[-1]) + 1 if len(differing) else 0
+
+    def _felt(self) -> str:
+        if self.reach and self.reach == len(self.profile):
+            return f"in all {self.reach} px that were compared, and maybe further"
+        return f"as far as {self.reach} px inside its output"
 
     def facts(self) -> dict[str, Any]:
         """Everything, unrounded."""

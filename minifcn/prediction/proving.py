@@ -17,8 +17,10 @@ from minifcn.models.sized import SizedNetwork
 from minifcn.prediction import canvas
 from minifcn.prediction.blending import Blend
 from minifcn.prediction.geometry import Geometry
+from minifcn.prediction.gluing import glue
 from minifcn.prediction.images import Model, as_images, as_predictor
 from minifcn.prediction.proof import Proof
+from minifcn.prediction.strategies import Resize
 from minifcn.prediction.tiling import AxisOptions, AxisTiling, TileOptions, Tiling, enough, largest_stride
 from minifcn.tensor import Tensor
 
@@ -48,7 +50,8 @@ def prove(
         normalise: see `minifcn.predict`.
 
     Raises:
-        ValueError: the network has no tiles without a seam, or the options are wrong; as in `minifcn.predict`.
+        ValueError: the network has no tiles without a seam, or the options are wrong; as in `minifcn.predict`. Or the
+            predictor's strategy is "resize", or the image holds NaN.
 
     >>> from minifcn.models import UNet
     >>> proof = prove(UNet(1, 2, base=1, depth=2, padding="valid"), np.random.default_rng(0).random((99, 99)))
@@ -59,6 +62,10 @@ def prove(
     images, _ = as_images(image, predictor.channels)
     if images.size == 0:
         raise ValueError(f"prove: the image has no pixels: shape {images.shape}")
+    if not np.isfinite(images[0]).all():
+        raise ValueError("prove: the image holds NaN or infinite values; give them a value, or take another image")
+    if isinstance(predictor.strategy, Resize):
+        raise ValueError("prove: strategy='resize' makes no tiles that could be compared with the whole")
     network = copy.deepcopy(predictor.prepared())
     geometry = network.geometry
     options = _with_tile(TileOptions(tile, halo, stride, blend), network.network, geometry)
@@ -108,13 +115,7 @@ class _Comparison:
 
     def errors(self) -> np.ndarray:
         """|tiles − whole|, the largest of all channels: (H, W)."""
-        together = np.zeros_like(self.whole)
-        for tile in self.tiling:
-            (top, bottom), (left, right) = tile.keep
-            answer = self.output((tile.read[0][0], tile.read[1][0]), self.tiling.window)
-            kept = answer[tile.crop[0] :, tile.crop[1] :][: bottom - top, : right - left]
-            weights = np.multiply.outer(*self.tiling.weights(tile))[..., None]
-            together[top:bottom, left:right] += kept * weights
+        together = glue(self.tiling, lambda tile: self.output((tile.read[0][0], tile.read[1][0]), self.tiling.window))
         return np.abs(together - self.whole).max(axis=-1)
 
     def shifted(self, begin: Pair) -> np.ndarray:
@@ -128,8 +129,8 @@ class _Comparison:
         """All that is to be said."""
         errors = self.errors()
         row, column = np.unravel_index(int(errors.argmax()), errors.shape)
-        wrong = _wrong_stride(self.axes[0]), _wrong_stride(self.axes[1])
-        by_wrong = self.shifted(wrong) if all(wrong) else np.zeros((0, 0))
+        wrong = self._wrong_stride()
+        by_wrong = np.zeros((0, 0)) if wrong is None else self.shifted(wrong)
         return Proof(
             network=self.network.name or type(self.network).__name__,
             sample=self.tiling.size,
@@ -142,10 +143,15 @@ class _Comparison:
             where=(int(row), int(column)),
             scale=float(np.abs(self.whole).max()),
             profile=_profile(self.shifted(self.tiling.stride)),
-            wrong_stride=wrong if all(wrong) else None,
+            wrong_stride=wrong,
             wrong=float(by_wrong[self.usable].max(initial=0.0)),
             wrong_profile=_profile(by_wrong),
         )
+
+    def _wrong_stride(self) -> Pair | None:
+        """Wrong along each axis where one can be; None if every stride is right."""
+        wrong = _wrong_stride(self.axes[0]), _wrong_stride(self.axes[1])
+        return (wrong[0] or self.axes[0].stride, wrong[1] or self.axes[1].stride) if any(wrong) else None
 
 
 def _profile(errors: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network
 from minifcn.models.sized import margins
 from minifcn.prediction import canvas
+from minifcn.prediction.gluing import glue
 from minifcn.prediction.prepared import Prepared
 from minifcn.prediction.tiling import TileOptions, Tiling
 
@@ -64,21 +65,7 @@ class TileBy:
         """Normalised images (N, H, W, C) -> answers (N, H, W, K), image by image."""
         _, height, width, _ = images.shape
         tiling = Tiling(network.network, height, width, self.options, network.geometry)
-        answers: np.ndarray | None = None
-        for tile in tiling:
-            answer = network(canvas.window(images, tile.read))
-            if answers is None:
-                answers = np.zeros((len(images), height, width, answer.shape[-1]), np.float32)
-            (top, bottom), (left, right) = tile.keep
-            row, column = tile.crop
-            kept = answer[:, row : row + bottom - top, column : column + right - left]
-            if self.options.blend is None:
-                answers[:, top:bottom, left:right] = kept
-            else:
-                rows, columns = tiling.weights(tile)
-                answers[:, top:bottom, left:right] += kept * np.multiply.outer(rows, columns)[..., None]
-        assert answers is not None
-        return answers
+        return glue(tiling, lambda tile: network(canvas.window(images, tile.read)))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ Tile(read=((-92, 480), (-92, 480)), keep=((0, 386), (0, 386)), crop=(0, 0))
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,7 +120,8 @@ class Tiling:
         model: a network that answers pixel for pixel.
         height: of the image.
         width: of the image.
-        options: of tiles; further arguments make them: tile, halo, stride, blend (see `TileOptions`).
+        options: of tiles; if there are none, further arguments make them: tile, halo, stride, blend (see
+            `TileOptions`).
         geometry: the network's, if known already.
 
     Raises:
@@ -136,6 +138,8 @@ class Tiling:
         geometry: Geometry | None = None,
         **more: int | Pair | Blend | None,
     ):
+        if options is not None and more:
+            raise ValueError(f"predict: tiles take options or {', '.join(more)}, not both; put them into the options")
         options = TileOptions(**more) if options is None else options  # type: ignore[arg-type]
         geometry = Geometry.of(model) if geometry is None else geometry
         self.size = height, width
@@ -156,6 +160,12 @@ class Tiling:
     def exact(self) -> bool:
         """Whether tiles give what the whole gives, up to roundings."""
         return self.rows.exact and self.columns.exact
+
+    @property
+    def parted(self) -> bool:
+        """Whether every pixel is answered by one tile; where tiles overlap, `weights` say how much of each."""
+        keeps = self.rows.keep, self.columns.keep
+        return all(before[1] == after[0] for keep in keeps for before, after in itertools.pairwise(keep))
 
     def __len__(self) -> int:
         return len(self.rows.read) * len(self.columns.read)
@@ -237,8 +247,21 @@ def _window(model: SizedNetwork, geometry: AxisGeometry, canvas: int, options: A
 
 
 def enough(model: SizedNetwork, geometry: AxisGeometry, options: AxisOptions) -> int:
-    """The smallest window of which half is kept."""
-    return next(n for n in range(1, _LARGEST) if 2 * largest_stride(model, geometry, n, options.halo) >= n)
+    """The smallest window of which half is kept, and half of those up to a period smaller.
+
+    One of these is taken in the end: the one that can end where the canvas ends.
+    """
+
+    @functools.cache
+    def keeps_half(window: int) -> bool | None:
+        legal = window > 0 and model.output_length(window)
+        return 2 * largest_stride(model, geometry, window, options.halo) >= window if legal else None
+
+    for window in range(1, _LARGEST):
+        nearby = {keeps_half(smaller) for smaller in range(window, window - geometry.period, -1)}
+        if True in nearby and False not in nearby:
+            return window
+    raise ValueError(f"predict: tiles would have to be larger than {_LARGEST} pixels; take strategy='pad'")
 
 
 def largest_stride(model: SizedNetwork, geometry: AxisGeometry, window: int, halo: int | None) -> int:

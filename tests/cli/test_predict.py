@@ -10,6 +10,7 @@ import zarr
 
 from minifcn.data import ArrayDataset
 from minifcn.io import read_image, write_image
+from minifcn.io.outputs import Output
 from minifcn.prediction.stream import journal_of
 from minifcn.training import Run, TrainConfig, Trainer
 
@@ -68,7 +69,7 @@ def test_an_interrupted_prediction_goes_on(
         def interrupt(*_: object) -> None:
             raise KeyboardInterrupt
 
-        patched.setattr("minifcn.prediction.stream.Output.finish", interrupt)
+        patched.setattr("minifcn.prediction.job.Output.finish", interrupt)
         code, _, errors = invoke(*command)
     assert code == 130
     assert "interrupted; the same command goes on from here" in errors
@@ -80,13 +81,63 @@ def test_an_interrupted_prediction_goes_on(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.tif"]
 
 
+def test_several_files_go_on_at_the_one_that_was_interrupted(
+    run: Path, tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = [tmp_path / name for name in ("a.tif", "b.png", "c.npy")]
+    for path in inputs:
+        write_image(path, IMAGE)
+    command = ("predict", run, *inputs, "--out", tmp_path / "out", "--tile", 32)
+    with monkeypatch.context() as patched:
+
+        def interrupt(output: Output) -> None:
+            if output.path.name == "c.npy":
+                raise KeyboardInterrupt
+            finish(output)
+
+        finish = Output.finish
+        patched.setattr("minifcn.prediction.job.Output.finish", interrupt)
+        code, _, errors = invoke(*command)
+    assert code == 130
+    assert "c.npy: interrupted; the same command goes on from here" in errors
+    before = (tmp_path / "out" / "a.tif").stat().st_mtime_ns
+    code, _, errors = invoke(*command)
+    assert code == 0, errors
+    assert [f"{name}: is predicted already" in errors for name in ("a.tif", "b.png", "c.npy")] == [True, True, False]
+    assert (tmp_path / "out" / "a.tif").stat().st_mtime_ns == before
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.tif", "b.png", "c.npy"]
+    assert "exists already" in error_of(invoke(*command))
+
+
+def test_of_a_picture_nothing_is_kept(
+    run: Path, tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    write_image(tmp_path / "a.png", IMAGE)
+    monkeypatch.setattr("minifcn.prediction.job.Output.finish", interrupt)
+    code, _, errors = invoke("predict", run, tmp_path / "a.png", "--out", tmp_path / "out")
+    assert code == 130
+    assert "a.png: interrupted; nothing of it was kept" in errors
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_results_do_not_go_into_a_store(run: Path, tmp_path: Path, invoke: Invoke) -> None:
+    zarr.create_array(tmp_path / "b.zarr", data=IMAGE, chunks=(32, 32))
+    for out in (tmp_path / "b.zarr", tmp_path / "b.zarr" / "out"):
+        assert "is or lies in the Zarr store" in error_of(invoke("predict", run, tmp_path / "b.zarr", "--out", out))
+    assert not (tmp_path / "b.zarr" / "out").exists()
+
+
 def test_tiles_are_proved(run: Path, tmp_path: Path, invoke: Invoke) -> None:
     write_image(tmp_path / "a.tif", IMAGE)
     code, output, errors = invoke(
         "predict", run, tmp_path / "a.tif", "--out", tmp_path / "out", "--tile", 32, "--prove"
     )
     assert code == 0, errors
-    assert "tiles" in output
+    assert "tiles of 32 pixels, " in output
+    assert "leave no seam: max |tile − whole| = 0 in float64" in output
 
 
 @pytest.mark.parametrize(

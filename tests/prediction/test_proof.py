@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from prediction_networks import NETWORKS, shaken
 
+from minifcn import nn
 from minifcn.models import UNet
-from minifcn.prediction import prove
+from minifcn.prediction import Predictor, prove
+from minifcn.prediction.strategies import Resize
 
 NOISE = np.random.default_rng(3).random((61, 47))
 #: Tiles that keep little, so that the sample is small; None: of which half is kept.
@@ -72,3 +74,26 @@ def test_the_network_itself_stays_as_it_is():
 def test_an_image_without_pixels_is_refused():
     with pytest.raises(ValueError, match=r"prove: the image has no pixels: shape \(1, 0, 5, 1\)"):
         prove(UNet(1, 2, base=1), np.zeros((0, 5)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_image_with_nan_is_refused(value):
+    image = NOISE.copy()
+    image[3, 4] = value
+    with pytest.raises(ValueError, match="prove: the image holds NaN or infinite values"):
+        prove(UNet(1, 2, base=1), image)
+
+
+def test_resizing_makes_no_tiles():
+    with pytest.raises(ValueError, match="prove: strategy='resize' makes no tiles"):
+        prove(Predictor(UNet(1, 2, base=1), strategy=Resize(64)), NOISE)
+
+
+def test_a_total_stride_of_one_along_one_axis():
+    down, up = nn.Conv2d(1, 2, 3, stride=(2, 1), padding=1), nn.ConvTranspose2d(2, 1, (2, 1), stride=(2, 1))
+    proof = prove(shaken(nn.Sequential(down, up)), NOISE)
+    assert (proof.period, proof.largest) == ((2, 1), 0.0)
+    assert proof.wrong_stride is not None
+    assert proof.wrong_stride[0] % 2 == 1
+    assert "tiles may begin anywhere" not in str(proof)
+    assert proof.wrong > 0

@@ -169,3 +169,22 @@ def test_what_is_no_model_is_refused():
         predict({}, IMAGE)
     with pytest.raises(ValueError, match=r"must give a map \(1, P, Q, K\)"):
         predict(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten()), IMAGE)
+
+
+def test_a_predictors_own_strategy_and_symmetries_are_taken_unless_told():
+    model = shaken(UNet(1, 2, base=1, depth=1))
+    small = IMAGE[:12, :10]
+    predictor = Predictor(model, AS_IS, strategy=strategies.Resize(6), symmetries=True)
+    np.testing.assert_array_equal(predict(predictor, small), predictor(small[None, ..., None])[0])
+    plain = predict(predictor, small, "pad", symmetries=False)
+    np.testing.assert_array_equal(plain, predict(model, small, normalise=AS_IS))
+    assert not np.allclose(plain, predict(predictor, small))
+
+
+@pytest.mark.parametrize("values", [(0.0, 255.0), (-1.0, 1.0)])
+def test_floats_beyond_those_of_training_are_refused_where_their_scale_matters(values):
+    image = np.array([values], np.float32)
+    model = UNet(1, 2, base=1, depth=1)
+    with pytest.raises(ValueError, match=r"values reach from .* scale them to 0..1 first"):
+        predict(model, image, normalise=AS_IS)
+    assert predict(model, image).shape == (1, 2, 2)

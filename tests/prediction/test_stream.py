@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,7 @@ def test_small_images_are_a_single_band(tmp_path: Path) -> None:
     predictor.strategy = Auto()
     source = write(tmp_path / "a.npy", pixels(*SIZE))
     predict_file(predictor, source, tmp_path / "out.npy", announce=plans.append)
-    assert plans == [((1, *SIZE, 1), None, 1, 0, None)]
+    assert plans == [((1, *SIZE, 1), None, 1, 0, None, False, False)]
 
 
 # ---- interruptions
@@ -238,7 +239,7 @@ def test_other_settings_are_refused_and_may_begin_anew(tmp_path: Path) -> None:
     interrupted(predictor_of(), source, target)
     other = predictor_of(options=TileOptions(tile=40))
     with pytest.raises(
-        JournalError, match=r"out.tif: is unfinished and was begun otherwise \(strategy was .*--overwrite"
+        JournalError, match=r"out.tif: is unfinished and was begun otherwise \(tile was 32 and is 40\); .*--overwrite"
     ):
         predict_file(other, source, target)
     predict_file(other, source, target, overwrite=True)
@@ -247,7 +248,7 @@ def test_other_settings_are_refused_and_may_begin_anew(tmp_path: Path) -> None:
     assert target.read_bytes() == expected.read_bytes()
 
 
-@pytest.mark.parametrize("change", ["input", "weights"])
+@pytest.mark.parametrize("change", ["input", "network"])
 def test_a_changed_image_or_network_is_other_settings(change: str, tmp_path: Path) -> None:
     source, target = write(tmp_path / "a.npy", pixels(*SIZE)), tmp_path / "out.npy"
     predictor = predictor_of()
@@ -256,7 +257,7 @@ def test_a_changed_image_or_network_is_other_settings(change: str, tmp_path: Pat
         os.utime(source, (1, 1))
     else:
         next(iter(predictor.model.parameters())).data[...] += 1
-    with pytest.raises(JournalError, match=rf"\({'input' if change == 'input' else 'network'} was"):
+    with pytest.raises(JournalError, match=rf"\({change} was"):
         predict_file(predictor, source, target)
 
 
@@ -314,7 +315,7 @@ def test_a_full_disk_is_found_before_anything_is_computed(tmp_path: Path, monkey
     source, target = write(tmp_path / "a.tif", pixels(*SIZE)), tmp_path / "out.tif"
     with monkeypatch.context() as patched:
         patched.setattr(os, "posix_fallocate", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=r"No space left.*out.tif"):
             predict_file(predictor_of(), source, target)
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
     with monkeypatch.context() as patched:
@@ -400,8 +401,8 @@ def test_journals_hold_one_line_a_band(tmp_path: Path) -> None:
     source, target = write(tmp_path / "a.npy", pixels(*SIZE)), tmp_path / "out.npy"
     interrupted(predictor_of(), source, target, after=12)
     settings, *steps = map(json.loads, journal_of(target).read_text().splitlines())
-    assert settings["strategy"].startswith("TileBy(")
-    assert all(page == 0 and len(sums) == 2 for page, sums in steps)
+    assert settings["minifcn"]["settings"]["strategy"] == "tile"
+    assert all(page == 0 and len(sums) == 2 and len(checksums) == 1 for page, _, sums, checksums in steps)
 
 
 def test_regions_close_their_file(tmp_path: Path) -> None:
@@ -433,3 +434,255 @@ def test_the_size_of_a_pixel_is_kept(tmp_path: Path) -> None:
     with tifffile.TiffFile(tmp_path / "out-ome.tif") as tiff:
         assert 'PhysicalSizeX="0.25"' in tiff.ome_metadata
         assert tiff.series[0].shape == (2, *SIZE)
+
+
+@pytest.mark.parametrize(("resolution", "unit", "dtype"), [((300, 300), 2, "uint8"), ((2e5, 1e5), 3, "uint16")])
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_untiled_files_keep_the_unit_of_their_resolution(
+    resolution: tuple[float, float], unit: int, dtype: str, probabilities: bool, tmp_path: Path
+) -> None:
+    source = write(tmp_path / "a.tif", pixels(*SIZE, dtype=dtype), resolution=resolution, resolutionunit=unit)
+    predict_file(predictor_of(), source, tmp_path / "out.tif", probabilities)
+    with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
+        assert (tiff.pages[0].resolution, tiff.pages[0].resolutionunit) == (resolution, unit)
+
+
+# ---- unfinished results that somebody else has changed
+
+
+def _group(path: Path) -> Path:
+    group = zarr.create_group(path, zarr_format=3)
+    group.create_array("0", data=pixels(*SIZE), chunks=(16, 16), dimension_names=["y", "x"])
+    axes = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    scale = [{"type": "scale", "scale": [1.0, 1.0]}]
+    levels = [{"path": "0", "coordinateTransformations": scale}]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": levels}]}
+    return path
+
+
+SOURCES = {
+    "a.tif": lambda folder: write(folder / "a.tif", pixels(*SIZE)),
+    "two.zarr": lambda folder: write(folder / "two.zarr", pixels(*SIZE), zarr_format=2),
+    "three.zarr": lambda folder: write(folder / "three.zarr", pixels(*SIZE), zarr_format=3),
+    "ome.zarr": lambda folder: _group(folder / "ome.zarr"),
+}
+
+
+@pytest.mark.parametrize("name", list(SOURCES))
+def test_changed_pixels_of_the_source_are_noticed(name: str, tmp_path: Path) -> None:
+    source = SOURCES[name](tmp_path)
+    target = tmp_path / f"out{source.suffix}"
+    interrupted(predictor_of(), source, target)
+    files = [path for path in [source, *sorted(source.rglob("*"))] if path.is_file()]
+    pixels_of = [path for path in files if path.suffix != ".json" and not path.name.startswith(".z")]
+    os.utime(pixels_of[-1], (1, 1))
+    with pytest.raises(JournalError, match=r"was begun otherwise \(input was"):
+        predict_file(predictor_of(), source, target)
+
+
+def _shorten(partial: Path) -> None:
+    os.truncate(partial, partial.stat().st_size - 1000)
+
+
+def _zeros(partial: Path) -> None:
+    size = partial.stat().st_size
+    os.truncate(partial, size - 5000)
+    os.truncate(partial, size)
+
+
+def _delete(partial: Path) -> None:
+    shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
+
+
+def _delete_chunk(partial: Path) -> None:
+    (partial / "c" / "0" / "0").unlink()
+
+
+def _relabel(partial: Path) -> None:
+    meta = partial / "zarr.json"
+    meta.write_text(meta.read_text().replace("75", "74"))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("a.tif", _shorten),
+        ("a.tif", _zeros),
+        ("a.tif", _delete),
+        ("three.zarr", _delete_chunk),
+        ("three.zarr", _relabel),
+        ("three.zarr", _delete),
+        ("ome.zarr", _delete),
+    ],
+)
+def test_a_damaged_unfinished_result_begins_anew(name: str, damage: Any, tmp_path: Path) -> None:
+    source = SOURCES[name](tmp_path)
+    target, whole = tmp_path / f"out{source.suffix}", tmp_path / f"whole{source.suffix}"
+    interrupted(predictor_of(), source, target, after=12)
+    damage(target.with_name(f"{target.name}.partial"))
+    plans: list[Any] = []
+    predict_file(predictor_of(), source, target, announce=plans.append)
+    assert (plans[0].done, plans[0].lost) == (0, True)
+    predict_file(predictor_of(), source, whole)
+    results = [
+        {p.relative_to(path): p.read_bytes() for p in [path, *path.rglob("*")] if p.is_file()}
+        for path in (target, whole)
+    ]
+    assert results[0] == results[1]
+
+
+def test_overwrite_begins_anew(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "a.tif", pixels(*SIZE)), tmp_path / "out.tif"
+    interrupted(predictor_of(), source, target, after=12)
+    plans: list[Any] = []
+    predict_file(predictor_of(), source, target, overwrite=True, announce=plans.append)
+    assert (plans[0].done, plans[0].lost) == (0, False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "out.tif"]
+
+
+def test_an_interrupted_replacement_goes_on_unasked_and_keeps_the_old_result_until_then(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "a.tif", pixels(*SIZE)), tmp_path / "out.tif"
+    target.write_text("old")
+    tiles = iter(range(12))
+
+    def progress(done: int, pixels: int) -> None:
+        if next(tiles, None) is None:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        predict_file(predictor_of(), source, target, overwrite=True, progress=progress)
+    assert target.read_text() == "old"
+    plans: list[Any] = []
+    predict_file(predictor_of(), source, target, announce=plans.append)
+    assert plans[0].done > 0
+    assert read(target).shape == SIZE
+
+
+def test_a_result_that_appeared_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "a.tif", pixels(*SIZE)), tmp_path / "out.tif"
+    interrupted(predictor_of(), source, target, after=12)
+    target.write_text("precious")
+    with pytest.raises(FileExistsError, match=r"out.tif: exists already"):
+        predict_file(predictor_of(), source, target)
+    assert target.read_text() == "precious"
+    assert journal_of(target).exists()
+
+
+@pytest.mark.parametrize("content", [b"my own diary", b"\xff\xfe\x00", b"5\n6\n", b"[]\n", b'{"a": 1}\n', b"\n"])
+def test_what_is_no_journal_is_refused_and_kept_unless_told(content: bytes, tmp_path: Path) -> None:
+    source, target = write(tmp_path / "a.npy", pixels(*SIZE)), tmp_path / "out.npy"
+    journal_of(target).write_bytes(content)
+    with pytest.raises(JournalError, match=r"out.npy.journal: is damaged, or no journal of minifcn; move it away"):
+        predict_file(predictor_of(), source, target)
+    assert journal_of(target).read_bytes() == content
+    predict_file(predictor_of(), source, target, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "out.npy"]
+
+
+@pytest.mark.parametrize("line", ["5", "[0, [0, 9]]", "[0, [40, 50], [0, 0], [0]]", "{}", "x"])
+def test_a_journal_with_damaged_steps_is_refused(line: str, tmp_path: Path) -> None:
+    source, target = write(tmp_path / "a.npy", pixels(*SIZE)), tmp_path / "out.npy"
+    interrupted(predictor_of(), source, target, after=12)
+    with journal_of(target).open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(JournalError, match="is damaged"):
+        predict_file(predictor_of(), source, target)
+    predict_file(predictor_of(), source, target, overwrite=True)
+
+
+def test_a_journal_that_was_cut_in_its_first_line_counts_as_none(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "a.npy", pixels(*SIZE)), tmp_path / "out.npy"
+    journal_of(target).write_text('{"minif')
+    predict_file(predictor_of(), source, target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "out.npy"]
+
+
+def test_a_complete_result_is_known_while_its_journal_stays(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "a.npy", pixels(*SIZE)), tmp_path / "out.npy"
+    first = predict_file(predictor_of(), source, target, keep_journal=True)
+    plans: list[Any] = []
+    second = predict_file(predictor_of(), source, target, keep_journal=True, announce=plans.append)
+    assert plans[0].finished
+    np.testing.assert_array_equal(first.totals, second.totals)
+    with pytest.raises(FileExistsError):
+        predict_file(predictor_of(options=TileOptions(tile=40)), source, target)
+    target.write_text("mine now")
+    with pytest.raises(FileExistsError):
+        predict_file(predictor_of(), source, target)
+    assert target.read_text() == "mine now"
+
+
+# ---- targets
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.npy", "out.zarr", "out"])
+def test_the_target_says_the_format(name: str, tmp_path: Path) -> None:
+    source = write(tmp_path / "a.zarr", pixels(2, *SIZE), zarr_format=2)
+    predict_file(predictor_of(), source, tmp_path / name)
+    expected = predictor_of()(pixels(2, *SIZE, 1) / np.float32(255)).argmax(axis=-1) * 255
+    path = tmp_path / name
+    result = np.asarray(zarr.open_array(path, mode="r")) if path.is_dir() else read(path)
+    assert path.is_dir() == (name in ("out.zarr", "out"))
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_a_store_of_a_file(tmp_path: Path) -> None:
+    predict_file(predictor_of(), write(tmp_path / "a.npy", pixels(*SIZE)), tmp_path / "out.zarr")
+    predict_file(predictor_of(), tmp_path / "a.npy", tmp_path / "out.npy")
+    np.testing.assert_array_equal(read(tmp_path / "out.zarr"), read(tmp_path / "out.npy"))
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "message"),
+    [
+        ("out.tif", "folder", "is a folder where a file should be"),
+        ("out.zarr", "file", "is a file where a Zarr store should be"),
+        ("out.zarr", "folder", "is a folder that is no Zarr store"),
+        ("out.png", None, "png holds one image, not a stack of 2"),
+        ("out.jpg", None, "results are .tif, .npy, .zarr or .png, not '.jpg'"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_anything_is_computed(
+    name: str, there: str | None, message: str, tmp_path: Path
+) -> None:
+    source, target = write(tmp_path / "a.npy", pixels(2, *SIZE)), tmp_path / name
+    if there:
+        target.mkdir() if there == "folder" else target.touch()
+    with pytest.raises(ImageError, match=rf"{name}: .*{message}"):
+        predict_file(predictor_of(), source, target, overwrite=True, announce=lambda plan: pytest.fail("has begun"))
+    assert {path.name for path in tmp_path.iterdir()} <= {"a.npy", name}
+
+
+def test_values_are_no_picture(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.npy", pixels(*SIZE))
+    with pytest.raises(ImageError, match=r"out.png: png holds no values"):
+        predict_file(predictor_of(classes=1, activation="identity"), source, tmp_path / "out.png")
+
+
+@pytest.mark.parametrize("kill", ["rename", "replace"])
+def test_a_replaced_store_leaves_nothing_behind_when_killed(
+    kill: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = write(tmp_path / "a.zarr", pixels(*SIZE), zarr_format=3), tmp_path / "out.zarr"
+    predict_file(predictor_of(), source, target)
+    act = getattr(Path, kill)
+
+    def stop(self: Path, other: Path) -> None:
+        act(self, other)
+        raise StoppedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, kill, stop)
+        with pytest.raises(StoppedError):
+            predict_file(predictor_of(), source, target, overwrite=True)
+    assert (tmp_path / ".out.zarr.old").exists()
+    predict_file(predictor_of(), source, target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zarr", "out.zarr"]
+
+
+def test_floats_beyond_those_of_training_are_refused_with_their_file(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.npy", 200 * pixels(*SIZE, dtype="float32"))
+    normalise = Normalisation("dataset", (0.5,), (0.2,))
+    with pytest.raises(ValueError, match=r"a.npy: predict: the image's values reach from .* scale them"):
+        predict_file(predictor_of(normalise=normalise), source, tmp_path / "out.npy")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]

@@ -131,3 +131,8 @@ def test_less_halo_is_not_exact_and_blending_overlaps():
 def test_options_that_do_not_fit_are_refused(options, message, valid):
     with pytest.raises(ValueError, match=message):
         Tiling(VALID, 1000, 1000, geometry=valid, **options)
+
+
+def test_options_are_given_in_one_way(valid):
+    with pytest.raises(ValueError, match="tiles take options or tile, not both"):
+        Tiling(VALID, 1000, 1000, TileOptions(), valid, tile=572)
