@@ -228,7 +228,7 @@ def _result(source: Path, written: Written, values: bool) -> str:
 
 def _prove(predictor: Predictor, source: Path, options: TileOptions) -> None:
     """Compare tiles with the whole, on the corner of the first page of an image."""
-    from minifcn.io.regions import open_regions
+    from minifcn.io.opening import open_regions
     from minifcn.prediction.pixels import Pixels
     from minifcn.prediction.proving import prove
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minifcn.io.journal import open_journal
-from minifcn.io.regions import open_regions
+from minifcn.io.opening import open_regions
 from minifcn.kernels.shapes import Pair
 from minifcn.prediction.job import Job
 from minifcn.prediction.peak import expected_peak

@@ -17,7 +17,7 @@ import minifcn as mf
 from minifcn.data import Normalisation
 from minifcn.io import ImageError, write_image
 from minifcn.io.journal import JournalError, open_journal
-from minifcn.io.regions import open_regions
+from minifcn.io.opening import open_regions
 from minifcn.models import UNet
 from minifcn.prediction import Predictor, TileOptions
 from minifcn.prediction.strategies import Auto, TileBy, Whole

@@ -38,7 +38,7 @@ def prepared_images(path: Path | None, subject: Subject, model: str) -> np.ndarr
     if path is None:
         return None
     from minifcn.data import Normalisation
-    from minifcn.io.regions import open_regions
+    from minifcn.io.opening import open_regions
     from minifcn.prediction.pixels import Pixels
 
     with open_regions(path, subject.channels) as image:
