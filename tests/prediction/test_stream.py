@@ -579,7 +579,7 @@ def test_what_is_no_journal_is_refused_and_kept_unless_told(content: bytes, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "out.npy"]
 
 
-@pytest.mark.parametrize("line", ["5", "[0, [0, 9]]", "[0, [40, 50], [0, 0], [0]]", "{}", "x"])
+@pytest.mark.parametrize("line", ["5", "[0, [0, 9]]", "[0, [41, 50], [0, 0], [0]]", "{}", "x"])
 def test_a_journal_with_damaged_steps_is_refused(line: str, tmp_path: Path) -> None:
     source, target = write(tmp_path / "a.npy", pixels(*SIZE)), tmp_path / "out.npy"
     interrupted(predictor_of(), source, target, after=12)
@@ -669,7 +669,8 @@ def test_a_replaced_store_leaves_nothing_behind_when_killed(
 
     def stop(self: Path, other: Path) -> None:
         act(self, other)
-        raise StoppedError
+        if target in (self, other):  # the store's own files are moved about, too
+            raise StoppedError
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, kill, stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tracemalloc
 from collections.abc import Callable
@@ -19,6 +20,8 @@ _LIMIT = 2**16  # pixels a side: no doubling goes beyond
 #: four times as much.
 _REAL = 1 / 16
 _TOO_MUCH = 2**62  # bytes
+_WATCHED = 512  # pixels a side
+_NOISE = 2**16  # bytes: Python's own objects
 
 
 def available_memory() -> int:
@@ -43,7 +46,9 @@ def needs(subject: Subject, height: int, width: int, training: bool = False, **o
 class Search:
     """A search for the largest image that ends before the rehearsals themselves take much memory.
 
-    The engine's arrays take none there, but NumPy's do: a module that copies a map makes it in full.
+    The engine's arrays take none there, but NumPy's do: a module that copies a map makes it in full. Watching that
+    takes several times as long as a rehearsal, so it is done with small images; for larger ones, what it grew by there is
+    carried on in proportion to the number of pixels.
 
     Args:
         need: as for `largest_side`.
@@ -54,32 +59,50 @@ class Search:
 
     def __init__(self, need: Callable[[int], int | None]):
         self._need, self._limit = need, available_memory() * _REAL
+        self._real: dict[int, int] = {}  # side -> bytes that its rehearsal really took
         self.end: int | None = None
 
     def largest(self, budget: int) -> int | None:
         """See `largest_side`."""
-        traced = tracemalloc.is_tracing()
-        if not traced:
-            tracemalloc.start()
-        try:
-            return largest_side(self._watched, budget)
-        finally:
-            if not traced:
-                tracemalloc.stop()
+        return largest_side(self._careful, budget)
 
-    def _watched(self, side: int) -> int | None:
+    def _careful(self, side: int) -> int | None:
+        watched = side <= _WATCHED or len(self._real) < 2
+        if self.end is None and not watched:
+            self.end = self._foreseen(side)
         if self.end is not None and side > self.end:
             return _TOO_MUCH
-        tracemalloc.reset_peak()
-        before = tracemalloc.get_traced_memory()[0]
         try:
-            needed = self._need(side)
+            return self._watch(side) if watched else self._need(side)
         except MemoryError:
             self.end = side - 1
             return _TOO_MUCH
-        if tracemalloc.get_traced_memory()[1] - before > self._limit:
+
+    def _watch(self, side: int) -> int | None:
+        if tracing := tracemalloc.is_tracing():
+            tracemalloc.reset_peak()
+        else:
+            tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        try:
+            needed = self._need(side)
+            real = tracemalloc.get_traced_memory()[1] - before
+        finally:
+            if not tracing:
+                tracemalloc.stop()
+        if needed is not None:
+            self._real[side] = real
+        if real > self._limit:
             self.end = side
         return needed
+
+    def _foreseen(self, side: int) -> int | None:
+        """Up to where to search, if this side would take too much."""
+        smaller, larger = sorted(self._real)[-2:]
+        growth = (self._real[larger] - self._real[smaller]) / (larger**2 - smaller**2)
+        if growth * side**2 <= self._limit or growth * larger**2 < _NOISE:
+            return None
+        return max(larger, math.isqrt(int(self._limit / growth)))
 
 
 def largest_side(need: Callable[[int], int | None], budget: int) -> int | None:
