@@ -47,8 +47,8 @@ class Search:
     """A search for the largest image that ends before the rehearsals themselves take much memory.
 
     The engine's arrays take none there, but NumPy's do: a module that copies a map makes it in full. Watching that
-    takes several times as long as a rehearsal, so it is done with small images; for larger ones, what it grew by there is
-    carried on in proportion to the number of pixels.
+    takes several times as long as a rehearsal, so it is done with small images; for larger ones, what it grew by there
+    is carried on in proportion to the number of pixels.
 
     Args:
         need: as for `largest_side`.
