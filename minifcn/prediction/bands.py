@@ -23,9 +23,8 @@ class Band(NamedTuple):
     """Rows that are written together."""
 
     rows: Pair
-    parts: Iterable[
-        tuple[Pair, NDArray]
-    ]  # columns and their answers (h, w, K), from left to right, computed when asked
+    #: Columns and their answers (h, w, K), from left to right, computed when asked.
+    parts: Iterable[tuple[Pair, NDArray]]
 
 
 class Tiles:

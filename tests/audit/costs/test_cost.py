@@ -123,3 +123,11 @@ def test_limits_of_this_machine():
     found = measure()
     assert min(found.matmul, found.direct, found.winograd, found.bandwidth) > 1e6
     assert 0 < found.launch < 1
+
+
+@pytest.mark.parametrize(("speed", "far"), [(1e30, True), (1e3, False)])
+def test_a_forecast_that_is_far_off_is_explained(speed, far):
+    limits = Limits(matmul=speed, direct=speed, winograd=speed, bandwidth=speed, launch=0.0, threads=1)
+    report = cost(nn.Conv2d(1, 1, 3), size=8, limits=limits)
+    assert (report.ratio > 3.0) == far
+    assert any("more than 3 times the forecast" in note for note in report.notes()) == far
