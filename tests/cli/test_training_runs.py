@@ -130,6 +130,9 @@ def test_cells_are_counted(tmp_path: Path, invoke: Invoke) -> None:
     assert code == 0
     assert " in all" in errors
     assert read_image(tmp_path / "out" / image.with_suffix(".tif").name).dtype == np.float32
+    code, _, errors = invoke("predict", run, image, "--out", tmp_path / "again", "--probabilities")
+    assert code == 0
+    assert "--probabilities has no effect: the network answers with values" in errors
 
 
 def test_sigmoid_losses_predict_what_they_are_scored_by(folder: Path, tmp_path: Path, invoke: Invoke) -> None:
