@@ -21,11 +21,21 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, cast
 
+import numpy as np
+
+from minifcn.kernels.errors import DeviceUnavailableError, OutOfDeviceMemoryError
+
+__all__ = ["DEVICES", "HOST", "DeviceUnavailableError", "OutOfDeviceMemoryError", "load", "place", "replaced"]
+
 #: Every device's name and the module that holds its kernels.
 DEVICES = {
     "reference": "minifcn.kernels.reference",
     "cpu": "minifcn.kernels.cpu",
+    "cuda": "minifcn.kernels.cuda",
 }
+
+#: The devices whose arrays are NumPy's.
+HOST = frozenset({"reference", "cpu"})
 
 _loaded: dict[str, ModuleType] = {}
 _replacement: ContextVar[tuple[str, Any] | None] = ContextVar("minifcn_kernels", default=None)
@@ -36,6 +46,7 @@ def load(device: str) -> ModuleType:
 
     Raises:
         ValueError: if no device has that name.
+        DeviceUnavailableError: the device lacks hardware, a driver or a package; the message says which.
     """
     replacement = _replacement.get()
     if replacement is not None and replacement[0] == device:
@@ -46,6 +57,13 @@ def load(device: str) -> ModuleType:
             raise ValueError(f"unknown device {device!r}; devices: {', '.join(DEVICES)}")
         module = _loaded[device] = import_module(DEVICES[device])
     return module
+
+
+def place(data: Any, device: str) -> Any:
+    """``data`` as an array of ``device``: NumPy's are copied to devices with memory of their own."""
+    if device in HOST:
+        return np.asarray(data)
+    return load(device).from_host(data)
 
 
 @contextmanager
@@ -65,4 +83,4 @@ def replaced(device: str, kernels: Any) -> Iterator[None]:
 
 
 def __dir__() -> list[str]:
-    return ["DEVICES", "load", "replaced"]
+    return ["DEVICES", "HOST", "DeviceUnavailableError", "OutOfDeviceMemoryError", "load", "place", "replaced"]

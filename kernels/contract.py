@@ -20,6 +20,20 @@ Array = Any
 class Kernels(Protocol):
     """What a device must provide."""
 
+    # --- memory -----------------------------------------------------------------------------------------------------
+
+    def from_host(self, array: Any) -> Array:
+        """A NumPy array as one of the device's: itself where the device uses the host's memory, else a copy."""
+
+    def to_host(self, array: Array) -> Any:
+        """An array of the device as a NumPy array: itself where it is one, else a copy, which waits for the device."""
+
+    def full(self, shape: Any, value: float, dtype: Any) -> Array:
+        """A new array of one value."""
+
+    def uniform(self, shape: tuple[int, ...], generator: Any) -> Array:
+        """Random float32 in [0, 1). All that is random comes from NumPy's ``generator``, directly or as a key."""
+
     # --- elementwise; arguments broadcast against each other --------------------------------------------------------
 
     def add(self, a: Array, b: Array) -> Array:
@@ -181,6 +195,21 @@ class Kernels(Protocol):
     def moments(self, x: Array) -> tuple[Array, Array]:
         """Mean and biased variance (÷ M) of every channel, (C,) each; without cancellation."""
 
+    def running_statistics(
+        self,
+        mean: Array,
+        var: Array,
+        running_mean: Array | None,
+        running_var: Array | None,
+        momentum: float,
+        pixels: int,
+        eps: float,
+    ) -> Array:
+        """1 / √(var + eps), (C,); and running = (1 − momentum) · running + momentum · batch, in place, where given.
+
+        ``running_var`` moves towards the unbiased variance, var · pixels / (pixels − 1).
+        """
+
     def batch_norm(self, x: Array, mean: Array, inverse_std: Array, weight: Array, bias: Array, relu: bool) -> Array:
         """(x − mean) · inverse_std · weight + bias, all (C,); then ReLU if asked."""
 
@@ -220,6 +249,14 @@ class Kernels(Protocol):
 
         ``gradient`` is 0-d. A row whose weight is 0 gives 0, whatever it holds.
         """
+
+    # --- of all gradients together ----------------------------------------------------------------------------------
+
+    def squared_norm(self, arrays: Sequence[Array]) -> Array:
+        """Σ x² over the elements of all arrays, a 0-d float64 array."""
+
+    def scale_all(self, arrays: Sequence[Array], factor: Array) -> None:
+        """Multiply every array by the 0-d float64 array ``factor``, in place; nothing changes if that is 1."""
 
     # --- optimiser steps, in place; lists of as many arrays, one for each parameter ---------------------------------
 

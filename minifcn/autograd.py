@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
+from minifcn.kernels import load
 from minifcn.saved import Saved
 from minifcn.tensor import Tensor
 
@@ -379,7 +380,7 @@ def _seed(root: Tensor, gradient: Tensor | None) -> Tensor:
                 "backward: only a scalar has an obvious gradient to start from, and this tensor has shape "
                 f"{root.shape}; reduce it first (.sum() or .mean()), or pass gradient= a tensor of that shape"
             )
-        return Tensor(np.ones(root.shape, root.dtype)).to(root.device)
+        return Tensor(load(root.device).full(root.shape, 1, root.dtype), device=root.device)
     if not isinstance(gradient, Tensor):
         gradient = Tensor(np.asarray(gradient, root.dtype)).to(root.device)
     if gradient.shape != root.shape:

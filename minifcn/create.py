@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from minifcn import memory, random, settings
+from minifcn import random, settings
+from minifcn.kernels import load
 from minifcn.tensor import Tensor
 
 
@@ -17,7 +18,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: st
     tensor([[1, 2],
             [3, 4]])
     """
-    array = np.array(data.data if isinstance(data, Tensor) else data)
+    array = np.array(load(data.device).to_host(data._data) if isinstance(data, Tensor) else data)
     if dtype is None and not isinstance(data, (np.ndarray, np.generic, Tensor)) and array.dtype == np.float64:
         dtype = np.float32
     return Tensor(array.astype(dtype or array.dtype, copy=False), requires_grad, device or settings.device())
@@ -35,17 +36,18 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
 
 def full(shape: Any, value: float, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """One value everywhere."""
-    return Tensor(memory.full(shape, value, dtype), requires_grad, settings.device())
+    device = settings.device()
+    return Tensor(load(device).full(shape, value, dtype), requires_grad, device)
 
 
 def zeros_like(x: Tensor) -> Tensor:
     """Zeros, in shape, dtype and device like ``x``."""
-    return Tensor(memory.full(x.shape, 0, x.dtype), device=x.device)
+    return Tensor(load(x.device).full(x.shape, 0, x.dtype), device=x.device)
 
 
 def ones_like(x: Tensor) -> Tensor:
     """Ones, in shape, dtype and device like ``x``."""
-    return Tensor(memory.full(x.shape, 1, x.dtype), device=x.device)
+    return Tensor(load(x.device).full(x.shape, 1, x.dtype), device=x.device)
 
 
 def arange(*bounds: int, dtype: Any = np.int64) -> Tensor:

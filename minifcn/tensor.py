@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minifcn.kernels import load, place
+
 if TYPE_CHECKING:
     from minifcn.autograd import Node, Operation
 
@@ -39,7 +41,7 @@ class Tensor:
     __array_ufunc__ = None
 
     def __init__(self, data: Any, requires_grad: bool = False, device: str = "cpu"):
-        self._data: Any = np.asarray(data)
+        self._data: Any = place(data, device)
         if self._data.dtype.kind not in "fiub":
             raise TypeError(f"a Tensor holds floats, integers or booleans, not {self._data.dtype}")
         self._version = [0, 0]  # changes in place, and whether the array was handed out; shared by views
@@ -65,7 +67,7 @@ class Tensor:
 
     @data.setter
     def data(self, array: Any) -> None:
-        array = np.asarray(array.data if isinstance(array, Tensor) else array)
+        array = place(array.data if isinstance(array, Tensor) else array, self.device)
         if array.shape != self._data.shape:
             raise ValueError(f"data: the new array has shape {array.shape}, the tensor {self.shape}; they must agree")
         self._data = array.astype(self.dtype, copy=False)
@@ -92,8 +94,25 @@ class Tensor:
         """Type of the elements, as NumPy's."""
         return self._data.dtype
 
+    @property
+    def is_on_host(self) -> bool:
+        """Whether the array is NumPy's, so that looking at its values costs nothing."""
+        return isinstance(self._data, np.ndarray)
+
+    @classmethod
+    def number(cls, value: float, dtype: Any, device: str) -> Tensor:
+        """A Python number beside tensors of ``device``. It stays on the host: kernels take it as an argument."""
+        tensor = cls(np.asarray(value, dtype))
+        tensor.device = device
+        return tensor
+
     def numpy(self) -> np.ndarray:
         """The values as a NumPy array that shares memory; read-only while the tensor requires grad."""
+        if not self.is_on_host:
+            raise TypeError(
+                f"numpy: the tensor, shape {self.shape}, is on {self.device!r}, and NumPy cannot read it there; copy "
+                'it with .to("cpu").numpy()'
+            )
         view: np.ndarray = self.data.view()
         if self.requires_grad:
             view.flags.writeable = False
@@ -134,7 +153,8 @@ class Tensor:
         return int(self.item())
 
     def __repr__(self) -> str:
-        digits = np.array2string(self._data, separator=", ", prefix="tensor(")
+        values = load(self.device).to_host(self._data)
+        digits = np.array2string(values, separator=", ", prefix="tensor(")
         notes = []
         if self.dtype not in (np.float32, np.int64, np.bool_):
             notes.append(f"dtype={self.dtype}")
@@ -204,7 +224,8 @@ class Tensor:
 
     def shell(self) -> Tensor:
         """This tensor's place in the graph and version counter, without its array."""
-        shell = Tensor(_NOTHING, device=self.device)
+        shell = Tensor(_NOTHING)
+        shell.device = self.device
         shell._version, shell.operation, shell._requires_grad = self._version, self.operation, self._requires_grad
         return shell
 
@@ -301,6 +322,11 @@ class Tensor:
                     f"an assignment of a tensor that requires grad (shape {values.shape}) cannot be recorded, so its "
                     "gradient would be lost; build a new tensor with where() or concatenate(), or assign its .detach()"
                 )
+        if isinstance(values, Tensor) and values.device != self.device and not (values.is_on_host and self.is_on_host):
+            raise ValueError(
+                f"an assignment of a tensor on {values.device!r} into one on {self.device!r}; move it with "
+                f".to({self.device!r})"
+            )
         self._data[F.array_key(key)] = values._data if isinstance(values, Tensor) else values
         self.bump_version()
 

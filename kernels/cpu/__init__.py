@@ -29,8 +29,9 @@ from minifcn.kernels.cpu.elementwise import (
     where,
 )
 from minifcn.kernels.cpu.linear import matmul
-from minifcn.kernels.cpu.norm import batch_norm, batch_norm_gradient, moments
-from minifcn.kernels.cpu.optimiser import adam_step, rmsprop_step, sgd_step
+from minifcn.kernels.cpu.norm import batch_norm, batch_norm_gradient, moments, running_statistics
+from minifcn.kernels.cpu.optimiser import adam_step, rmsprop_step, scale_all, sgd_step, squared_norm
+from minifcn.kernels.cpu.placing import from_host, full, to_host, uniform
 from minifcn.kernels.cpu.pool import gather2d, max_pool2d, max_unpool2d
 from minifcn.kernels.cpu.reduce import argmax, max, min, sum
 from minifcn.kernels.cpu.resample import resample2d
@@ -53,6 +54,8 @@ __all__ = [
     "divide",
     "equal",
     "exp",
+    "from_host",
+    "full",
     "gather2d",
     "greater",
     "greater_equal",
@@ -76,6 +79,8 @@ __all__ = [
     "relu",
     "resample2d",
     "rmsprop_step",
+    "running_statistics",
+    "scale_all",
     "scale_by_sign",
     "sgd_step",
     "sigmoid",
@@ -83,8 +88,11 @@ __all__ = [
     "softmax",
     "softplus",
     "sqrt",
+    "squared_norm",
     "subtract",
     "sum",
     "tanh",
+    "to_host",
+    "uniform",
     "where",
 ]

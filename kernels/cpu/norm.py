@@ -29,6 +29,24 @@ def moments(x: Array) -> tuple[Array, Array]:
     return mean, variance
 
 
+def running_statistics(
+    mean: Array,
+    var: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    momentum: float,
+    pixels: int,
+    eps: float,
+) -> Array:
+    """1 / √(var + eps), (C,); the running statistics, where given, move towards the batch's. Vectors: NumPy will do."""
+    inverse_std = (1.0 / np.sqrt(var + eps)).astype(var.dtype, copy=False)
+    if running_mean is not None:
+        running_mean[...] = (1.0 - momentum) * running_mean + momentum * mean
+    if running_var is not None:
+        running_var[...] = (1.0 - momentum) * running_var + momentum * (var * (pixels / (pixels - 1)))
+    return inverse_std
+
+
 def batch_norm(x: Array, mean: Array, inverse_std: Array, weight: Array, bias: Array, relu: bool) -> Array:
     """(x − mean) · inverse_std · weight + bias, all (C,); then ReLU if asked."""
     x = contiguous(x)

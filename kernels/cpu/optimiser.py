@@ -231,3 +231,17 @@ def _rmsprop_momentum(
             v[k] = alpha * v[k] + rest * g * g
             velocity[k] = momentum * velocity[k] + g / (math.sqrt(v[k]) + eps)
             p[k] -= lr * velocity[k]
+
+
+def squared_norm(arrays: Sequence[Array]) -> Array:
+    """Σ x² over the elements of all arrays, in float64."""
+    with np.errstate(all="ignore"):
+        return np.asarray(sum(float(np.square(array, dtype=np.float64).sum()) for array in arrays), np.float64)
+
+
+def scale_all(arrays: Sequence[Array], factor: Array) -> None:
+    """Multiply every array by ``factor``, rounded to its dtype, in place."""
+    if factor != 1:
+        with np.errstate(all="ignore"):
+            for array in arrays:
+                np.multiply(array, array.dtype.type(factor), out=array)

@@ -160,6 +160,12 @@ class CudaArray:
 
         return self if not copy and self.dtype == dtype else cast(self, dtype)
 
+    def __deepcopy__(self, memo: Any) -> CudaArray:
+        return self.astype(self.dtype)
+
+    def __reduce__(self) -> Any:  # what pickle writes is a NumPy array; its reader needs a GPU
+        return from_host, (self.to_host(),)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         raise TypeError(
             f"an array of shape {self.shape} lies on the GPU, and NumPy cannot read it there; copy it with "

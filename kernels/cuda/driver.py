@@ -155,7 +155,7 @@ def memory_info() -> tuple[int, int]:
 
 
 def copy_to_device(address: int, source: int, size: int, on: int | None = None) -> None:
-    """Copy bytes from the host. Pageable memory may be changed once this returns; pinned memory once the copy is done."""
+    """Copy bytes from the host. Pageable memory may be changed at once, pinned memory once the copy is done."""
     if SIMULATED:
         ctypes.memmove(address, source, size)
     elif size:
@@ -186,7 +186,7 @@ def fill_zero(address: int, size: int) -> None:
         _call(_api.cuMemsetD8Async, address, 0, size, stream())
 
 
-# --- the driver's way of telling errors --------------------------------------------------------------------------------
+# --- the driver's way of telling errors -------------------------------------------------------------------------------
 
 
 def _call(function: Any, *arguments: Any) -> Any:

@@ -34,8 +34,9 @@ from minifcn.kernels.meta.elementwise import (
     where,
 )
 from minifcn.kernels.meta.linear import matmul
-from minifcn.kernels.meta.norm import batch_norm, batch_norm_gradient, moments
-from minifcn.kernels.meta.optimiser import adam_step, rmsprop_step, sgd_step
+from minifcn.kernels.meta.norm import batch_norm, batch_norm_gradient, moments, running_statistics
+from minifcn.kernels.meta.optimiser import adam_step, rmsprop_step, scale_all, sgd_step, squared_norm
+from minifcn.kernels.meta.placing import from_host, full, to_host, uniform
 from minifcn.kernels.meta.pool import gather2d, max_pool2d, max_unpool2d
 from minifcn.kernels.meta.reduce import argmax, max, min, sum
 from minifcn.kernels.meta.resample import resample2d
@@ -58,6 +59,8 @@ __all__ = [
     "divide",
     "equal",
     "exp",
+    "from_host",
+    "full",
     "gather2d",
     "greater",
     "greater_equal",
@@ -81,6 +84,8 @@ __all__ = [
     "relu",
     "resample2d",
     "rmsprop_step",
+    "running_statistics",
+    "scale_all",
     "scale_by_sign",
     "sgd_step",
     "sigmoid",
@@ -88,8 +93,11 @@ __all__ = [
     "softmax",
     "softplus",
     "sqrt",
+    "squared_norm",
     "subtract",
     "sum",
     "tanh",
+    "to_host",
+    "uniform",
     "where",
 ]

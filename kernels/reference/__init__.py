@@ -32,8 +32,9 @@ from minifcn.kernels.reference.elementwise import (
     where,
 )
 from minifcn.kernels.reference.linear import matmul
-from minifcn.kernels.reference.norm import batch_norm, batch_norm_gradient, moments
-from minifcn.kernels.reference.optimiser import adam_step, rmsprop_step, sgd_step
+from minifcn.kernels.reference.norm import batch_norm, batch_norm_gradient, moments, running_statistics
+from minifcn.kernels.reference.optimiser import adam_step, rmsprop_step, scale_all, sgd_step, squared_norm
+from minifcn.kernels.reference.placing import from_host, full, to_host, uniform
 from minifcn.kernels.reference.pool import gather2d, max_pool2d, max_unpool2d
 from minifcn.kernels.reference.reduce import argmax, max, min, sum
 from minifcn.kernels.reference.resample import resample2d
@@ -56,6 +57,8 @@ __all__ = [
     "divide",
     "equal",
     "exp",
+    "from_host",
+    "full",
     "gather2d",
     "greater",
     "greater_equal",
@@ -79,6 +82,8 @@ __all__ = [
     "relu",
     "resample2d",
     "rmsprop_step",
+    "running_statistics",
+    "scale_all",
     "scale_by_sign",
     "sgd_step",
     "sigmoid",
@@ -86,8 +91,11 @@ __all__ = [
     "softmax",
     "softplus",
     "sqrt",
+    "squared_norm",
     "subtract",
     "sum",
     "tanh",
+    "to_host",
+    "uniform",
     "where",
 ]

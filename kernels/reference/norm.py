@@ -1,5 +1,7 @@
 """Batch normalisation: C is the last axis, everything before it is one long axis of M pixels."""
 
+import math
+
 import numpy as np
 
 from minifcn.kernels.contract import Array
@@ -22,6 +24,33 @@ def moments(x: Array) -> tuple[Array, Array]:
         variance[c] += (pixels[m, c] - mean[c]) ** 2
     variance /= M
     return mean.astype(x.dtype), variance.astype(x.dtype)
+
+
+@np.errstate(all="ignore")
+def running_statistics(
+    mean: Array,
+    var: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    momentum: float,
+    pixels: int,
+    eps: float,
+) -> Array:
+    """1 / √(var + eps), (C,); and running = (1 − momentum) · running + momentum · batch, in place, where given.
+
+    >>> average = np.array([1.0])
+    >>> running_statistics(np.array([3.0]), np.array([4.0]), average, None, 0.5, 8, 0.0), average
+    (array([0.5]), array([2.]))
+    """
+    inverse_std = np.empty(var.shape, var.dtype)
+    for c in range(len(var)):
+        inverse_std[c] = 1.0 / math.sqrt(float(var[c]) + eps)
+        if running_mean is not None:
+            running_mean[c] = (1.0 - momentum) * float(running_mean[c]) + momentum * float(mean[c])
+        if running_var is not None:
+            unbiased = float(var[c]) * pixels / (pixels - 1)
+            running_var[c] = (1.0 - momentum) * float(running_var[c]) + momentum * unbiased
+    return inverse_std
 
 
 @np.errstate(all="ignore")

@@ -115,3 +115,19 @@ def _numbers(arrays: Sequence[Array]) -> Iterator[tuple[int, tuple[int, ...]]]:
     for j, array in enumerate(arrays):
         for i in np.ndindex(array.shape):
             yield j, i
+
+
+def squared_norm(arrays: Sequence[Array]) -> Array:
+    """Σ x² over the elements of all arrays, in float64.
+
+    >>> float(squared_norm([np.array([1.0, 2.0]), np.array([[2.0]])]))
+    9.0
+    """
+    return np.asarray(sum(float(x) ** 2 for array in arrays for x in array.ravel()), np.float64)
+
+
+def scale_all(arrays: Sequence[Array], factor: Array) -> None:
+    """Multiply every array by ``factor``, rounded to its dtype, in place."""
+    for array in arrays:
+        for i in np.ndindex(array.shape):
+            array[i] *= array.dtype.type(factor)

@@ -128,6 +128,11 @@ def dtype_of(module: Module) -> np.dtype:
     return next((parameter.dtype for parameter in module.parameters()), np.dtype(np.float32))
 
 
+def device_of(module: Module) -> str:
+    """Of a module's parameters; "cpu" if there are none."""
+    return next((parameter.device for parameter in module.parameters()), "cpu")
+
+
 def called(module: Module) -> str:
     """What reports call a module: the name of its class, or one of its own, as networks have."""
     name = getattr(module if isinstance(module, Network) else type(module), "name", "")

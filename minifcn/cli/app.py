@@ -13,6 +13,7 @@ from minifcn._version import __version__
 from minifcn.cli.audit import audit
 from minifcn.cli.audit.arguments import USERS as _USERS
 from minifcn.cli.bench import bench
+from minifcn.cli.device import with_device
 from minifcn.cli.evaluate import evaluate
 from minifcn.cli.info import info
 from minifcn.cli.models import models
@@ -33,7 +34,9 @@ def _show_version(asked: bool) -> None:
 
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (train, predict, evaluate, models, warmup, bench, info):
+for command in (train, predict, evaluate):
+    app.command()(with_device(command))
+for command in (models, warmup, bench, info):
     app.command()(command)
 app.add_typer(audit, name="audit")
 

@@ -47,9 +47,28 @@ def facts() -> dict[str, Any]:
         "memory": f"{physical / 2**30:.1f} GiB in the machine",
         "convolution": f"{minifcn.settings.conv()} (set MINIFCN_CONV to auto, direct or winograd)",
         "devices": ", ".join(kernels.DEVICES),
+        "GPU": _gpu(),
         "kernel cache": f"{cache} ({len(compiled)} compiled, {megabytes:.1f} MiB)",
         "data": f"{data_home()} (set MINIFCN_DATA to move it)",
     }
+
+
+def _gpu() -> str:
+    """The GPU, its driver and its memory, or why there is none."""
+    from minifcn import cuda
+
+    missing = cuda.unavailable_because()
+    if missing is not None:
+        return f"none: {missing}"
+    from minifcn.kernels.cuda import driver, lang
+
+    info, stats = driver.info(), cuda.memory_stats()
+    if lang.SIMULATED:
+        return "none: kernels are simulated (NUMBA_ENABLE_CUDASIM)"
+    return (
+        f"{cuda.name()}, {info.multiprocessors} multiprocessors, {stats.total / 2**30:.0f} GiB "
+        f"({stats.free / 2**30:.0f} free), CUDA {info.driver_version}, numba-cuda {_version('numba-cuda')}"
+    )
 
 
 def _version(package: str) -> str:

@@ -27,13 +27,25 @@ def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
         dtype = np.dtype(np.float32) if like is None else np.result_type(like.dtype, value)
         if dtype == np.float64 and like is not None and like.dtype != np.float64:
             dtype = np.dtype(np.float32)  # NumPy makes integers and a Python float float64; here floats are float32
-        return Tensor(np.asarray(value, dtype), device=device)
+        return Tensor.number(value, dtype, device)
     if isinstance(value, (np.ndarray, np.generic)):
         return Tensor(value, device=device)
     array = np.asarray(value)
     if array.dtype == np.float64:  # Python floats
         array = array.astype(like.dtype if like is not None and like.dtype.kind == "f" else np.float32)
     return Tensor(array, device=device)
+
+
+def on_host(value: Any) -> np.ndarray:
+    """``value`` as a NumPy array; of a Tensor on a GPU a copy, which waits for the GPU."""
+    tensor = as_tensor(value) if isinstance(value, Tensor) else Tensor(np.asarray(as_float32(value)))
+    return tensor.to("cpu").data  # type: ignore[no-any-return]
+
+
+def as_float32(value: Any) -> Any:
+    """Python's floats, in lists too, as float32; arrays as they are."""
+    array = np.asarray(value)
+    return array if isinstance(value, (np.ndarray, np.generic)) or array.dtype != np.float64 else np.float32(array)
 
 
 def as_tensors(*values: Any) -> tuple[Tensor, ...]:

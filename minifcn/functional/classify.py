@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minifcn.autograd import no_grad
 from minifcn.functional.arguments import (
     Reduction,
     TensorLike,
@@ -13,10 +14,12 @@ from minifcn.functional.arguments import (
     check_reduction,
     floating,
     for_kernels,
+    on_host,
 )
 from minifcn.functional.arrange import index, reshape, transpose
 from minifcn.functional.elementwise import clip, exp, sigmoid, softplus, where
 from minifcn.functional.reduce import reduced, sum
+from minifcn.kernels import place
 from minifcn.ops import classify as ops
 from minifcn.tensor import Tensor
 
@@ -73,6 +76,8 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"{name}: label_smoothing must be in [0, 1], got {label_smoothing}; 0.1 is usual")
     x = for_kernels(name, floating(as_tensor(logits)))
+    if isinstance(target, Tensor) and not target.is_on_host and reduction != "none" and not label_smoothing:
+        return _cross_entropy_on_device(name, x, target, weight, ignore_index, reduction, pixel_weight)
     labels, counted = _checked_labels(name, target, x, ignore_index)
     flat, classes = labels.data.reshape(-1), x.shape[-1]
     of_pixel = _pixel_weights(name, labels, counted, x, pixel_weight)
@@ -83,7 +88,7 @@ def cross_entropy(
     if reduction == "none":
         loss = _at_labels(rows, flat, counted, weights) * -weights
     else:
-        loss = ops.CrossEntropy(flat, weights)(rows)
+        loss = ops.CrossEntropy(place(flat, x.device), place(weights, x.device))(rows)
     if label_smoothing and (count or reduction != "mean"):
         each = sum(log_softmax(_counted_rows(rows, of_pixel)) * (-of_class / classes), -1) * of_pixel
         loss = (1.0 - label_smoothing) * loss + label_smoothing * (each if reduction == "none" else sum(each))
@@ -91,6 +96,34 @@ def cross_entropy(
         return reshape(loss, labels.shape)
     # Nothing counted: the sum is 0 and stays 0, instead of becoming NaN and poisoning the network.
     return loss if reduction == "sum" or count == 0.0 else loss * (1.0 / count)
+
+
+def _cross_entropy_on_device(
+    name: str,
+    x: Tensor,
+    labels: Tensor,
+    weight: TensorLike | None,
+    ignore_index: int,
+    reduction: Reduction,
+    pixel_weight: TensorLike | None,
+) -> Tensor:
+    """The same of labels that are on a GPU. Nothing is read back, so labels out of range become NaN, not an error."""
+    _check_labels_kind(name, labels, x)
+    classes, flat = x.shape[-1], reshape(labels, (labels.size, 1))
+    with no_grad():
+        weights = where(flat == ignore_index, 0.0, Tensor.number(1.0, x.dtype, x.device))
+        if weight is not None:
+            of_class = Tensor(_class_weights(name, "weight", weight, x), device=x.device)
+            numbers = Tensor(np.arange(classes), device=x.device)
+            weights = weights * sum(where(flat == numbers, of_class, 0.0), 1, keepdims=True)
+        if pixel_weight is not None:
+            of_pixel = as_tensor(pixel_weight, like=x).astype(x.dtype, copy=False)
+            weights = weights * reshape(of_pixel, flat.shape)
+        count = sum(weights)
+    labels_and_weights = (reshape(flat, (labels.size,))._data, reshape(weights, (labels.size,))._data)
+    loss = ops.CrossEntropy(*labels_and_weights)(reshape(x, (labels.size, classes)))
+    # If nothing counted, the sum is 0 and stays 0.
+    return loss if reduction == "sum" else loss / clip(count, min=float(np.finfo(x.dtype).tiny))
 
 
 def focal_loss(
@@ -180,7 +213,7 @@ def sigmoid_focal_loss(
         loss = loss * (alpha * y + (1.0 - alpha) * (1.0 - y))
     if weight is not None:
         factor = _factor(name, "weight", weight, x)
-        loss = where(factor.data != 0, loss * factor, 0.0)
+        loss = where(factor != 0.0, loss * factor, 0.0)
     return reduced(loss, reduction)
 
 
@@ -207,13 +240,9 @@ def _counted_rows(rows: Tensor, weights: np.ndarray) -> Tensor:
 
 def _checked_labels(name: str, target: TensorLike, logits: Tensor, ignore_index: int) -> tuple[Tensor, np.ndarray]:
     """The labels (...), and (flat) which of them count."""
-    labels = as_tensor(target, like=logits)
+    labels = as_tensor(target.to("cpu") if isinstance(target, Tensor) else np.asarray(target))
     classes = logits.shape[-1] if logits.ndim else 0
-    if labels.shape != logits.shape[:-1] or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name}: logits {logits.shape} need integer labels of shape {logits.shape[:-1]}, got "
-            f"{labels.dtype} of shape {labels.shape}; classes are the last axis of the logits"
-        )
+    _check_labels_kind(name, labels, logits)
     flat = labels.data.reshape(-1)
     counted = flat != ignore_index
     wrong = flat[counted & ((flat < 0) | (flat >= classes))]
@@ -225,13 +254,22 @@ def _checked_labels(name: str, target: TensorLike, logits: Tensor, ignore_index:
     return labels, counted
 
 
+def _check_labels_kind(name: str, labels: Tensor, logits: Tensor) -> None:
+    """Integers, one for each row of logits."""
+    if labels.shape != logits.shape[:-1] or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name}: logits {logits.shape} need integer labels of shape {logits.shape[:-1]}, got "
+            f"{labels.dtype} of shape {labels.shape}; classes are the last axis of the logits"
+        )
+
+
 def _pixel_weights(
     name: str, labels: Tensor, counted: np.ndarray, logits: Tensor, pixel_weight: TensorLike | None
 ) -> np.ndarray:
     """(M,) the weight of each pixel, 0 where it does not count."""
     if pixel_weight is None:
         return counted.astype(logits.dtype)
-    of_pixel = as_tensor(pixel_weight).data
+    of_pixel = on_host(pixel_weight)
     if of_pixel.shape != labels.shape:
         raise ValueError(f"{name}: pixel_weight must have shape {labels.shape}, one a pixel; got {of_pixel.shape}")
     _check_weights(name, "pixel_weight", of_pixel)
@@ -243,7 +281,7 @@ def _class_weights(name: str, argument: str, weight: TensorLike | None, logits: 
     classes = logits.shape[-1]
     if weight is None:
         return np.ones(classes, logits.dtype)
-    of_class = as_tensor(weight).data
+    of_class = on_host(weight)
     if of_class.shape != (classes,):
         raise ValueError(f"{name}: {argument} must have shape {(classes,)}, one a class; got {of_class.shape}")
     _check_weights(name, argument, of_class)
@@ -299,7 +337,7 @@ def _logits_and_shares(name: str, logits: TensorLike, target: TensorLike) -> tup
     y = as_tensor(target, like=x)
     if x.shape != y.shape:
         raise ValueError(f"{name}: logits {x.shape} and target {y.shape} must have one shape; reshape one")
-    if y.size and not (y.data.min() >= 0 and y.data.max() <= 1):
+    if y.is_on_host and y.size and not (y.data.min() >= 0 and y.data.max() <= 1):
         raise ValueError(
             f"{name}: targets of shape {y.shape} must be in [0, 1], but go from {y.data.min()} to {y.data.max()}; "
             "masks of 0 and 255 must be divided by 255"

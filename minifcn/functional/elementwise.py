@@ -183,4 +183,4 @@ def _comparison(name: str, a: TensorLike, b: TensorLike) -> Tensor:
     x, y = as_tensors(a, b)
     check_broadcast(name, x, y)
     device = common_device(name, (x, y))
-    return Tensor(getattr(load(device), name)(x.data, y.data), device=device)
+    return Tensor(getattr(load(device), name)(x._data, y._data), device=device)

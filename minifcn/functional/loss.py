@@ -145,8 +145,8 @@ def mean_of_regions(loss: Tensor, target: Tensor, axes: tuple[int, ...], empty: 
     if empty != "ignore":
         return mean(loss)
     present = sum(target.detach(), axes) > 0.0
-    regions = float(present.data.sum())
-    return sum(where(present, loss, 0.0)) * (1.0 / max(regions, 1.0))
+    regions = sum(present.astype(loss.dtype)).clip(min=1.0)
+    return sum(where(present, loss, 0.0)) / regions
 
 
 def _overlap_loss(
@@ -175,7 +175,8 @@ def shares(name: str, prediction: TensorLike, target: TensorLike) -> tuple[Tenso
         ("targets", y, "masks of 0 and 255 must be divided by 255"),
     ):
         # Written so that NaN passes: a network that has diverged is for the training loop to report.
-        if values.size and (values.data.min() < -_SLACK or values.data.max() > 1 + _SLACK):
+        # On a GPU nothing is looked at: that would wait for it, in every step.
+        if values.is_on_host and values.size and (values.data.min() < -_SLACK or values.data.max() > 1 + _SLACK):
             raise ValueError(
                 f"{name}: {what} of shape {values.shape} must be in [0, 1], but go from {values.data.min():g} to "
                 f"{values.data.max():g}; {mend}"

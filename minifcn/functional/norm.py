@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from minifcn import memory, random
+from minifcn import random
 from minifcn.functional.arguments import TensorLike, as_image, as_tensor, floating
 from minifcn.kernels import load
 from minifcn.ops.norm import BatchNorm
@@ -56,12 +56,13 @@ def batch_norm(
     w = as_tensor(np.ones(channels, x.dtype) if weight is None else weight, like=x)
     b = as_tensor(np.zeros(channels, x.dtype) if bias is None else bias, like=x)
     if training:
-        mean, var = _batch_statistics(x, running_mean, running_var, momentum)
+        mean, inverse_std = _batch_statistics(x, running_mean, running_var, momentum, eps)
     elif running_mean is None or running_var is None:
         raise ValueError("batch_norm: evaluation needs running_mean and running_var; pass training=True without them")
     else:
-        mean, var = running_mean.data, running_var.data
-    inverse_std = (1.0 / np.sqrt(var + eps)).astype(x.dtype, copy=False)
+        mean = running_mean.data
+        inverse_std = load(x.device).running_statistics(mean, running_var.data, None, None, momentum, 0, eps)
+        inverse_std = inverse_std.astype(x.dtype, copy=False)
     return BatchNorm(mean, inverse_std, activation == "relu", training, eps)(x, w, b)
 
 
@@ -81,19 +82,23 @@ def _check_channels(x: Tensor, **given: TensorLike | None) -> None:
 
 
 def _batch_statistics(
-    x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, momentum: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and biased variance of the batch, (C,) each; the running statistics move towards them."""
+    x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, momentum: float, eps: float
+) -> tuple[Any, Any]:
+    """Mean and inverse standard deviation of the batch, (C,) each; the running statistics move towards its own."""
     pixels = x.size // x.shape[-1]
     if pixels < 2:
         raise ValueError(
             f"batch_norm: {pixels} value(s) a channel in shape {x.shape}; training needs at least 2: use larger "
             "images or batches"
         )
-    mean, var = load(x.device).moments(x.data)
-    _move_towards(running_mean, mean, momentum)
-    _move_towards(running_var, var * (pixels / (pixels - 1)), momentum)  # unbiased
-    return mean, var
+    kernels = load(x.device)
+    mean, var = kernels.moments(x._data)
+    running = [None if tensor is None else tensor.data for tensor in (running_mean, running_var)]
+    inverse_std = kernels.running_statistics(mean, var, *running, momentum, pixels, eps)
+    for tensor in (running_mean, running_var):
+        if tensor is not None:
+            tensor.bump_version()
+    return mean, inverse_std
 
 
 def dropout(x: TensorLike, p: float = 0.5, training: bool = True) -> Tensor:
@@ -116,13 +121,8 @@ def _masked(name: str, x: Tensor, p: float, training: bool, shape: tuple[int, ..
         raise ValueError(f"{name}: p is a probability, from 0 to 1; got {p}")
     if not training or p == 0.0:
         return x
-    kernels, drawn = load(x.device), memory.empty(shape, np.float32)
-    random.generator().random(out=drawn, dtype=np.float32)
+    kernels = load(x.device)
+    drawn = kernels.uniform(shape, random.generator())
     kept, dropped = (np.asarray(factor, x.dtype) for factor in (1.0 / (1.0 - p) if p < 1.0 else 0.0, 0.0))
     mask = kernels.where(kernels.greater_equal(drawn, np.asarray(p, np.float32)), kept, dropped)
     return x * Tensor(mask, device=x.device)
-
-
-def _move_towards(running: Tensor | None, batch: np.ndarray, momentum: float) -> None:
-    if running is not None:
-        running.data = (1.0 - momentum) * running.data + momentum * batch

@@ -85,7 +85,7 @@ def max_unpool2d(
     if min(size) < 1:
         raise ValueError(f"{name}: input {x.shape} unpools to {size}, which is empty; give output_size=")
     # −1 is max_pool2d's index for a window without a pixel, and points nowhere.
-    if where.size and (where.data.min() < -1 or where.data.max() >= size[0] * size[1]):
+    if where.is_on_host and where.size and (where.data.min() < -1 or where.data.max() >= size[0] * size[1]):
         raise ValueError(
             f"{name}: indices go from {where.data.min()} to {where.data.max()}, but the output of {size[0]} x "
             f"{size[1]} has {size[0] * size[1]} pixels; give output_size= the size of the image that was pooled"

@@ -12,10 +12,10 @@ from minifcn.functional.arguments import (
     Reduction,
     TensorLike,
     as_image,
-    as_tensor,
     axes_of,
     check_broadcast,
     check_reduction,
+    on_host,
 )
 from minifcn.functional.arrange import concatenate, index
 from minifcn.functional.elementwise import abs, minimum, relu, sqrt
@@ -151,8 +151,8 @@ def total_variation(
     check_reduction(name, reduction)
     if not eps > 0:
         raise ValueError(f"{name}: eps must be positive, got {eps}")
-    counted = np.ones((1, 1, 1, 1), bool) if mask is None else as_tensor(mask, like=x).data
-    if counted.dtype != bool or check_broadcast(name, Tensor(counted, device=x.device), x) != x.shape:
+    counted = np.ones((1, 1, 1, 1), bool) if mask is None else on_host(mask)
+    if counted.dtype != bool or check_broadcast(name, Tensor(counted), x) != x.shape:
         raise ValueError(
             f"{name}: mask must be boolean and broadcast to {x.shape}, got {counted.dtype} {counted.shape}"
         )

@@ -95,4 +95,4 @@ def centre_sigmoids(convolutions: list[Conv2d]) -> None:
         if position and convolution.bias is not None:
             # Under init.skipped() weights are whatever the memory held, which may overflow.
             with no_grad(), np.errstate(all="ignore"):
-                convolution.bias.copy_(-0.5 * convolution.weight.data.sum(axis=(0, 1, 2)))
+                convolution.bias.copy_(-0.5 * convolution.weight.to("cpu").data.sum(axis=(0, 1, 2)))

@@ -262,7 +262,7 @@ class Module:
         for tensor in {**dict(self.named_parameters()), **dict(self.named_buffers())}.values():
             converted = convert(tensor.detach())
             # The Tensor stays the one it was, because an optimiser may hold on to it; only its array is another.
-            tensor._data, tensor.device = converted.data, converted.device
+            tensor._data, tensor.device = converted._data, converted.device
             tensor.bump_version()
             if tensor.grad is not None:
                 tensor.grad = convert(tensor.grad.detach())

@@ -1,12 +1,12 @@
 """Operations that move elements without computing on them; each sits beside the one that moves them back."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from minifcn import functional as F
 from minifcn.autograd import Gradients
-from minifcn.kernels import load
+from minifcn.kernels import HOST, load
 from minifcn.kernels.shapes import Pair
 from minifcn.ops.base import KernelOperation
 from minifcn.tensor import Tensor
@@ -33,7 +33,10 @@ class Move(KernelOperation):
         self.output_device = device
 
     def forward(self, x: Any) -> Any:
-        return self.kernels.cast(x, x.dtype)
+        host = self.kernels.to_host(x)
+        if host is x and self.output_device in HOST:
+            host = self.kernels.cast(x, x.dtype)  # the other device's own
+        return load(cast(str, self.output_device)).from_host(host)
 
     def backward(self, gradient: Tensor) -> Gradients:
         return Move(self.device)(gradient)

@@ -57,7 +57,8 @@ class CrossEntropy(KernelOperation):
 
     def _recordable(self, gradient: Tensor, logits: Tensor, labels: Tensor, weight: Tensor) -> Gradients:
         """The kernel's formula in public functions, for gradients of gradients."""
-        seen = np.flatnonzero(weight.data)
-        at_label = self.kernels.index_add(weight.data[seen], (seen, labels.data[seen]), logits.shape)
+        counts, numbers = self.kernels.to_host(weight.data), self.kernels.to_host(labels.data)
+        seen = np.flatnonzero(counts)
+        at_label = self.kernels.index_add(self.kernels.from_host(counts[seen]), (seen, numbers[seen]), logits.shape)
         rows = F.reshape(weight, (weight.size, 1))
         return (rows * F.softmax(logits) - Tensor(at_label, device=self.device)) * gradient

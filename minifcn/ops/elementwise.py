@@ -147,8 +147,10 @@ class Maximum(KernelOperation):
         return gradient * share, gradient * (1.0 - share)
 
     def _share(self, a: Any, b: Any) -> Any:
-        share = 0.5 * (1.0 + self.kernels.sign(self.kernels.subtract(a, b)))  # 1, ½ or 0
-        return self.kernels.where(self.kernels.equal(a, b), share.dtype.type(0.5), share)  # ∞ − ∞ is NaN, but a tie
+        kernels = self.kernels
+        one, half = (np.asarray(number, np.result_type(a.dtype, b.dtype)) for number in (1.0, 0.5))
+        share = kernels.multiply(half, kernels.add(one, kernels.sign(kernels.subtract(a, b))))  # 1, ½ or 0
+        return kernels.where(kernels.equal(a, b), half, share)  # ∞ − ∞ is NaN, but a tie
 
 
 class Minimum(Maximum):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from minifcn.memory import zeros_like
 from minifcn.optim.optimizer import Entry, Optimizer, Params, apart, check_range, gathered
 
 
@@ -55,7 +54,7 @@ class Adam(Optimizer):
         """One step; parameters that have been updated as often together, for the bias correction is theirs."""
         for entry in entries:
             if not entry.state:
-                zeros = zeros_like(entry.parameter), zeros_like(entry.parameter)
+                zeros = [kernels.full(entry.parameter.shape, 0, entry.parameter.dtype) for _ in range(2)]
                 entry.state.update(step=0, exp_avg=zeros[0], exp_avg_sq=zeros[1])
             entry.state["step"] += 1
         for step, together in apart(entries, lambda entry: entry.state["step"]):

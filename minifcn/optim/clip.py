@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from minifcn.autograd import no_grad
+from minifcn.autograd import common_device, no_grad
+from minifcn.kernels import load
 from minifcn.tensor import Tensor
 
 
@@ -28,13 +29,24 @@ def clip_grad_norm(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> fl
     if not max_norm >= 0.0:
         raise ValueError(f"clip_grad_norm: max_norm must be at least 0, got {max_norm}")
     every = [parameters] if isinstance(parameters, Tensor) else parameters
-    clipped = [(parameter, parameter.grad) for parameter in every if parameter.grad is not None]
+    return float(clip_grad_norm_on_device(every, max_norm).item())
+
+
+def clip_grad_norm_on_device(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
+    """`clip_grad_norm`, whose result, a 0-d float64 Tensor, stays on the device of the gradients: nothing waits."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not gradients:
+        return Tensor(np.zeros(()))
+    device = common_device("clip_grad_norm", gradients)
+    kernels, arrays = load(device), [gradient._data for gradient in gradients]
     with no_grad():
-        norm = math.sqrt(sum((gradient.astype(np.float64) ** 2).sum().item() for _, gradient in clipped))
-        factor = max_norm / (norm + 1e-6)
-        if not factor >= 1.0:  # also if it is NaN: a broken gradient must not pass for a small one
-            for parameter, gradient in clipped:
-                parameter.grad = gradient * factor
+        norm = Tensor(kernels.squared_norm(arrays), device=device).sqrt()
+        if max_norm < math.inf:
+            # A norm of NaN stays NaN: a broken gradient must not pass for a small one.
+            factor = (max_norm / (norm + 1e-6)).clip(max=1.0)
+            kernels.scale_all(arrays, factor._data)
+            for gradient in gradients:
+                gradient.bump_version()
     return norm
 
 

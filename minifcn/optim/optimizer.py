@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minifcn import memory
-from minifcn.kernels import load
+from minifcn.kernels import load, place
 from minifcn.tensor import Tensor
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
@@ -118,7 +118,7 @@ class Optimizer:
         params = [parameter for group in self.param_groups for parameter in group["params"]]
         index = {id(parameter): position for position, parameter in enumerate(params)}
         return {
-            "state": {index[id(p)]: {key: _copied(value) for key, value in s.items()} for p, s in self.state.items()},
+            "state": {index[id(p)]: _to_host(s, p.device) for p, s in self.state.items()},
             "param_groups": [{**g, "params": [index[id(p)] for p in g["params"]]} for g in self.param_groups],
         }
 
@@ -141,7 +141,7 @@ class Optimizer:
                 raise ValueError(f"{name}.load_state_dict: a group lacks {min(lacking)!r}; is it another optimiser's?")
             self.check(group)
         params = [parameter for group in self.param_groups for parameter in group["params"]]
-        state = {params[int(i)]: {k: _copied(v) for k, v in s.items()} for i, s in state_dict["state"].items()}
+        state = {params[int(i)]: dict(s) for i, s in state_dict["state"].items()}
         for parameter, values in state.items():
             for key, value in values.items():
                 if isinstance(value, np.ndarray) and value.shape != parameter.shape:
@@ -149,7 +149,8 @@ class Optimizer:
                         f"{name}.load_state_dict: {key} of {_called(parameter)} must have shape {parameter.shape}, got "
                         f"{value.shape}"
                     )
-        self.param_groups, self.state = loaded, state
+        self.param_groups = loaded
+        self.state = {p: {k: _placed(v, p.device) for k, v in s.items()} for p, s in state.items()}
 
     def __repr__(self) -> str:
         groups = ["{" + ", ".join(f"{k}: {_short(v)}" for k, v in g.items()) + "}" for g in self.param_groups]
@@ -202,8 +203,15 @@ def _kind(value: object) -> str:
     return "one Tensor" if isinstance(value, Tensor) else type(value).__name__
 
 
-def _copied(value: Any) -> Any:
-    return memory.copy(value) if isinstance(value, np.ndarray) else value
+def _to_host(state: State, device: str) -> State:
+    """A copy of what is remembered of a parameter, its arrays NumPy's."""
+    kernels = load(device)
+    return {k: v if isinstance(v, (int, float)) else memory.copy(kernels.to_host(v)) for k, v in state.items()}
+
+
+def _placed(value: Any, device: str) -> Any:
+    """A copy of an array on a device; a number is one everywhere."""
+    return place(memory.copy(value), device) if isinstance(value, np.ndarray) else value
 
 
 def _short(value: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from minifcn.memory import zeros_like
 from minifcn.optim.optimizer import Entry, Optimizer, Params, check_range, gathered
 
 
@@ -45,9 +44,9 @@ class RMSprop(Optimizer):
         momentum = group["momentum"]
         for entry in entries:
             if "square_avg" not in entry.state:
-                entry.state["square_avg"] = zeros_like(entry.parameter)
+                entry.state["square_avg"] = kernels.full(entry.parameter.shape, 0, entry.parameter.dtype)
             if momentum and "momentum_buffer" not in entry.state:
-                entry.state["momentum_buffer"] = zeros_like(entry.parameter)
+                entry.state["momentum_buffer"] = kernels.full(entry.parameter.shape, 0, entry.parameter.dtype)
         kernels.rmsprop_step(
             [entry.parameter for entry in entries],
             [entry.gradient for entry in entries],

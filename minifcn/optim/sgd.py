@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from minifcn.memory import zeros_like
 from minifcn.optim.optimizer import Entry, Optimizer, Params, apart, check_range, gathered
 
 
@@ -52,7 +51,7 @@ class SGD(Optimizer):
         for first, together in apart(entries, lambda entry: "momentum_buffer" not in entry.state):
             if momentum and first:
                 for entry in together:
-                    entry.state["momentum_buffer"] = zeros_like(entry.parameter)
+                    entry.state["momentum_buffer"] = kernels.full(entry.parameter.shape, 0, entry.parameter.dtype)
             kernels.sgd_step(
                 [entry.parameter for entry in together],
                 [entry.gradient for entry in together],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterator
 from typing import Literal
@@ -10,8 +11,9 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn.audit.asked import Asked
-from minifcn.audit.subject import dtype_of
+from minifcn.audit.subject import device_of, dtype_of
 from minifcn.autograd import no_grad
+from minifcn.kernels import HOST
 from minifcn.models.network import Network
 from minifcn.models.sized import SizedNetwork
 from minifcn.nn import Module
@@ -36,6 +38,10 @@ class Prepared:
             known = model if isinstance(model, Network) else Asked(model, model.in_channels)
             network = known.for_images().fold_batch_norm()
         network.eval()
+        self._computing = network
+        if isinstance(network, Module) and (device := device_of(network)) not in HOST:
+            # What is asked of the network is asked of a copy on the CPU: receptive fields, legal sizes, tiles.
+            self._computing = copy.deepcopy(network.to("cpu")).to(device)  # type: ignore[assignment]
         self.network, self.activation, self.batch_pixels = network, activation, batch_pixels
 
     @functools.cached_property
@@ -61,12 +67,17 @@ class Prepared:
         with no_grad():
             for begin in range(0, len(windows), step):
                 batch = windows[begin : begin + step].astype(self._dtype, copy=False)
-                yield self._activated(self.network(Tensor(np.ascontiguousarray(batch)))).astype(np.float32, copy=False)
+                images = Tensor(np.ascontiguousarray(batch), device=self._device)
+                yield self._activated(self._computing(images)).to("cpu").data.astype(np.float32, copy=False)
 
-    def _activated(self, logits: Tensor) -> np.ndarray:
+    def _activated(self, logits: Tensor) -> Tensor:
         if self.activation == "softmax":
-            return F.softmax(logits).data
-        return F.sigmoid(logits).data if self.activation == "sigmoid" else logits.data
+            return F.softmax(logits)
+        return F.sigmoid(logits) if self.activation == "sigmoid" else logits
+
+    @functools.cached_property
+    def _device(self) -> str:
+        return device_of(self._computing) if isinstance(self._computing, Module) else "cpu"
 
     @functools.cached_property
     def _dtype(self) -> np.dtype:

@@ -6,14 +6,16 @@ import math
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minifcn import optim, random
+from minifcn import optim, random, settings
 from minifcn.data import Dataset, Target
 from minifcn.io import read_weights
+from minifcn.kernels import HOST
 from minifcn.settings import get_num_threads
 from minifcn.tensor import Tensor
 from minifcn.training import figures
@@ -24,6 +26,9 @@ from minifcn.training.loading import build_loader
 from minifcn.training.objective import crop_to, objective
 from minifcn.training.progress import Reporter
 from minifcn.training.run import Run, check_classes
+
+if TYPE_CHECKING:
+    from minifcn.cuda import Readback
 
 _STEPS_A_ROW = 10  # of metrics.csv
 _SECONDS_BETWEEN_SAVES = 30.0
@@ -47,17 +52,28 @@ class Trainer:
         train: the training set.
         validation: the validation set.
         reporter: told about everything.
+        device: where the network is trained; checkpoints know nothing of it, so a run may go on elsewhere.
     """
 
-    def __init__(self, run: Run, train: Dataset, validation: Dataset, reporter: Reporter | None = None):
+    def __init__(
+        self,
+        run: Run,
+        train: Dataset,
+        validation: Dataset,
+        reporter: Reporter | None = None,
+        device: str | None = None,
+    ):
         if len(validation) == 0:
             raise ConfigError(f"{validation.name}: holds no images to validate on")
         config = self.config = complete(run.config, train)
         run.adopt(config)
         self.run, self.train_set, self.validation_set = run, train, validation
         self.reporter = reporter or Reporter()
+        self.device = device or settings.device()
         random.manual_seed(config.seed)
-        self.model = build_model(config, train.channels, train.num_classes)
+        with settings.device("cpu"):  # the same weights, wherever they go
+            self.model = build_model(config, train.channels, train.num_classes)
+        self.model.to(self.device)
         self.loss = objective(config.loss, config.class_weights)
         self.loss.check_task(train.task)
         self.optimizer = build_optimizer(config, self.model)
@@ -67,7 +83,9 @@ class Trainer:
         self.step_number = 0
         self.best: float | None = None
         self.seconds = 0.0
+        self._last = math.nan  # the newest loss that is known
         self._losses: list[float] = []  # since the last row of metrics.csv
+        self._late: tuple[Readback, Readback] | None = None  # loss and norm of the last step, on their way from a GPU
 
     # --- the loop ---------------------------------------------------------------------------------------------------
 
@@ -89,13 +107,18 @@ class Trainer:
         self.reporter.begin(self.step_number, config.steps)
         saved = drawn = tick = time.monotonic()
         with _StopRequest(self.reporter) as stop:
-            for images, labels in self.loader.batches(self.step_number, config.steps):
-                self._losses.append(self._step(images, labels))
+            for images, labels in self._batches(self.step_number, config.steps):
+                self._losses += self._step(images, labels)
                 self.step_number += 1
+                if self.step_number == config.steps or self.step_number % _STEPS_A_ROW == 0 or stop.requested:
+                    self._losses += self._arrived()
                 self.seconds = time.monotonic() - started
-                self.reporter.step(self.step_number, self._losses[-1], len(images) / (time.monotonic() - tick))
+                if self._losses:
+                    self._last = self._losses[-1]
+                self.reporter.step(self.step_number, self._last, len(images) / (time.monotonic() - tick))
                 validated = self._report()
                 if stop.requested or validated or time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
+                    self._losses += self._arrived()
                     self._save()
                     saved = time.monotonic()
                 if validated and time.monotonic() - drawn > _SECONDS_BETWEEN_DRAWINGS:
@@ -107,13 +130,25 @@ class Trainer:
         self.draw()
         return self.step_number == config.steps
 
-    def _step(self, images: np.ndarray, labels: Target) -> float:
+    def _batches(self, start: int, stop: int) -> Iterator[tuple[Any, Target]]:
+        """Images on the device, the next ones on their way, and labels on the host, where losses look at them."""
+        batches = self.loader.batches(start, stop)
+        if self.device in HOST:
+            return batches
+        from minifcn.cuda import prefetched
+
+        return prefetched(batches, self.device)
+
+    def _step(self, images: Any, labels: Target) -> list[float]:
+        """One step; returns losses that are known now: this one's, or on a GPU the one before."""
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(self.step_number)
         self.optimizer.zero_grad()  # here, so that the last step's gradients do not lie beside this one's maps
-        logits = self.model(Tensor(images))
+        logits = self.model(images if isinstance(images, Tensor) else Tensor(images, device=self.device))
         loss = self.loss(logits, crop_to(labels, logits.shape[1:3]))
+        if self.device not in HOST:
+            return self._update_without_waiting(loss)
         value = float(loss.item())
         if not math.isfinite(value):
             self._refuse("loss", value)
@@ -122,18 +157,44 @@ class Trainer:
         if not math.isfinite(norm):  # before it gets into the weights, and from there into a checkpoint
             self._refuse("gradient's norm", norm)
         self.optimizer.step()
-        return value
+        return [value]
+
+    def _update_without_waiting(self, loss: Tensor) -> list[float]:
+        """Give the GPU the rest of the step; look at loss and norm of the step before, which have come meanwhile.
+
+        Numbers that are not finite are found a step late: weights are spoilt then, but no checkpoint is.
+        """
+        from minifcn.cuda import Readback
+
+        loss.backward()
+        norm = optim.clip_grad_norm_on_device(self.model.parameters(), self.config.clip or math.inf)
+        self.optimizer.step()
+        losses = self._arrived()
+        self._late = Readback(loss.detach()), Readback(norm)
+        return losses
+
+    def _arrived(self) -> list[float]:
+        """The loss that was on its way from the GPU, if one was."""
+        if self._late is None:
+            return []
+        (loss, norm), self._late = (float(late.value()) for late in self._late), None
+        for what, value in (("loss", loss), ("gradient's norm", norm)):
+            if not math.isfinite(value):
+                self._refuse(what, value)
+        return [loss]
 
     def seconds_a_step(self, warm_up: int, timed: int) -> float:
         """Train for a few steps that nobody counts; the mean seconds of those after the first ``warm_up``.
 
         The first ones compile kernels and warm up the caches. The trainer should be thrown away afterwards.
         """
-        for images, labels in self.loader.batches(0, warm_up):
+        for images, labels in self._batches(0, warm_up):
             self._step(images, labels)
+        self._arrived()
         begin = time.monotonic()
-        for images, labels in self.loader.batches(warm_up, warm_up + timed):
+        for images, labels in self._batches(warm_up, warm_up + timed):
             self._step(images, labels)
+        self._arrived()
         return (time.monotonic() - begin) / timed
 
     def _rate(self, step: int) -> float:

@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 if not hasattr(np, "row_stack"):  # gone in NumPy 2.5, and needed by numba-cuda up to 0.30
-    np.row_stack = np.vstack  # type: ignore[attr-defined]
+    np.vstack = np.vstack  # type: ignore[attr-defined]
 
 from minifcn.kernels.errors import DeviceUnavailableError
 
@@ -85,14 +85,13 @@ if SIMULATED:
     )
 else:
     from cuda import core
-    from numba.cuda import types
-    from numba.cuda.np.numpy_support import from_dtype
-
     from numba import float32 as f32
     from numba import float64 as f64
     from numba import int32 as i32
     from numba import uint32 as u32
     from numba import uint64 as u64
+    from numba.cuda import types
+    from numba.cuda.np.numpy_support import from_dtype
 
     from minifcn.kernels.cuda.lang.ptx import (
         cp_async4,

@@ -84,6 +84,7 @@ class QuietFunction:
         self.__name__, self.__module__, self.__doc__ = function.__name__, function.__module__, function.__doc__
 
     def __call__(self, *args: Any) -> None:
+        """One thread of the kernel."""
         with np.errstate(all="ignore"):
             self._function(*args)
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from numba import cuda
 from numba.cuda import cgutils, types
 from numba.cuda import shfl_down_sync as _shfl_down_sync
 from numba.cuda import shfl_xor_sync as _shfl_xor_sync
 from numba.cuda.extending import intrinsic
-
-from numba import cuda
 
 _I32, _I64, _F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _FOUR = types.UniTuple(types.float32, 4)

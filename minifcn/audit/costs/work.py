@@ -169,6 +169,12 @@ def _step(count: int, *written: str) -> Callable[[Call], Work]:
     return step
 
 
+def _of_all(call: Call) -> Work:
+    """One for each number of all arrays."""
+    count = sum(_size(spec) for spec in call.arguments["arrays"])
+    return Work(count, count, "direct", _traffic(call))
+
+
 #: A function of the call, or multiplications for each element of the result, for every kernel.
 COSTS: Mapping[str, int | Callable[[Call], Work]] = {
     **dict.fromkeys(("add", "subtract", "negative", "absolute", "sign", "maximum", "minimum", "where"), 0),
@@ -177,6 +183,10 @@ COSTS: Mapping[str, int | Callable[[Call], Work]] = {
     **dict.fromkeys(("sum", "max", "min", "argmax"), 0),
     **dict.fromkeys(("cast", "broadcast_to", "index_add", "concatenate", "pad"), 0),
     **dict.fromkeys(("max_pool2d", "gather2d", "max_unpool2d"), 0),
+    # Room, and vectors of channels.
+    **dict.fromkeys(("from_host", "to_host", "full", "uniform", "running_statistics"), 0),
+    "squared_norm": _of_all,
+    "scale_all": _of_all,
     "index": _index,
     "matmul": _matmul,
     "conv2d": _conv2d,
