@@ -314,5 +314,8 @@ class Kernels(Protocol):
         """
 
 
+#: Kernels that make room, or look at vectors of channels: no work worth counting.
+UNCOUNTED = frozenset({"from_host", "to_host", "full", "uniform", "running_statistics"})
+
 #: Every kernel's name.
 NAMES = tuple(name for name in vars(Kernels) if not name.startswith("_"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from minifcn import functional, memory, models, nn, optim
 from minifcn._version import __version__
 from minifcn.autograd import Operation, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
-from minifcn.create import arange, full, ones, ones_like, rand, randn, tensor, zeros, zeros_like
+from minifcn.create import arange, from_dlpack, full, ones, ones_like, rand, randn, tensor, zeros, zeros_like
 from minifcn.gradcheck import gradcheck, gradgradcheck
 from minifcn.random import manual_seed
 from minifcn.settings import device, get_num_threads, set_num_threads
@@ -29,6 +29,7 @@ __all__ = [
     "arange",
     "device",
     "enable_grad",
+    "from_dlpack",
     "full",
     "functional",
     "get_num_threads",

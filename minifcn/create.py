@@ -10,6 +10,8 @@ from minifcn import random, settings
 from minifcn.kernels import load
 from minifcn.tensor import Tensor
 
+_DLPACK_HOST = 1  # kDLCPU of dlpack.h
+
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: str | None = None) -> Tensor:
     """A Tensor with a copy of ``data``; Python floats become float32, arrays keep their dtype.
@@ -22,6 +24,39 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: st
     if dtype is None and not isinstance(data, (np.ndarray, np.generic, Tensor)) and array.dtype == np.float64:
         dtype = np.float32
     return Tensor(array.astype(dtype or array.dtype, copy=False), requires_grad, device or settings.device())
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """A Tensor that shares the memory of another library's array: NumPy's, PyTorch's, CuPy's, Numba's, ...
+
+    What lies on the host becomes a tensor on "cpu", what lies on the GPU one on "cuda". The memory stays in use for as
+    long as the tensor or its owner is; what one writes, the other sees.
+
+    Args:
+        x: an object with ``__dlpack__`` (https://dmlc.github.io/dlpack), or on a GPU with ``__cuda_array_interface__``.
+
+    Raises:
+        TypeError: it has neither, or no dtype of NumPy's.
+        BufferError: its memory is neither the host's nor that of the first GPU.
+        DeviceUnavailableError: it is on a GPU that minifcn cannot use here.
+
+    >>> array = np.zeros(2)
+    >>> from_dlpack(array)[0] = 5.0
+    >>> array
+    array([5., 0.])
+    """
+    if hasattr(x, "__dlpack__"):
+        if int(x.__dlpack_device__()[0]) == _DLPACK_HOST:
+            return Tensor(np.from_dlpack(x))
+    elif not hasattr(x, "__cuda_array_interface__"):
+        raise TypeError(
+            f"from_dlpack: a {type(x).__name__} has neither __dlpack__ nor __cuda_array_interface__, so its memory "
+            "cannot be shared; minifcn.tensor copies"
+        )
+    load("cuda")
+    from minifcn.kernels.cuda.interchange import imported
+
+    return Tensor(imported(x), device="cuda")
 
 
 def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minifcn.kernels import load, place
+from minifcn.sharing import interface_of
 
 if TYPE_CHECKING:
     from minifcn.autograd import Node, Operation

@@ -59,10 +59,6 @@ class Label(NamedTuple):
     stage: str
 
 
-#: Kernels that make room, or look at vectors of channels: not counted as work.
-_ROOM = frozenset({"from_host", "to_host", "full", "uniform", "running_statistics"})
-
-
 class Recorder:
     """The kernels of a rehearsal, which note every call, and the space of its arrays.
 
@@ -75,11 +71,12 @@ class Recorder:
     def __init__(self) -> None:
         # With them comes Numba: only those who rehearse need it.
         from minifcn.kernels import meta
-        from minifcn.kernels.contract import NAMES
+        from minifcn.kernels.contract import NAMES, UNCOUNTED
         from minifcn.kernels.meta.space import Space, inside
 
         self.calls: list[Call] = []
         self.space, self._inside = Space(), inside
+        self._uncounted = UNCOUNTED
         self.kernels = SimpleNamespace(**{name: self._noting(name, getattr(meta, name)) for name in NAMES})
         self._stage, self._stack = "", [""]
         self._layers: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()
@@ -145,7 +142,7 @@ class Recorder:
     # --- kernels ----------------------------------------------------------------------------------------------------
 
     def _noting(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
-        if name in _ROOM:
+        if name in self._uncounted:
             return kernel
         names = list(_parameters(kernel))
 
