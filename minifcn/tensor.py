@@ -170,6 +170,32 @@ class Tensor:
     # Tensors are compared by value with ==, but are dictionary keys by identity.
     __hash__ = object.__hash__
 
+    # --- for other libraries, which share the memory ------------------------------------------------------------------
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        device: tuple[int, int] = self._data.__dlpack_device__()
+        return device
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError(_NOT_WITH_GRAD.format("from_dlpack", self.shape))
+        return self.data.__dlpack__(**options)
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        if not self.is_on_host:
+            raise AttributeError(f"a tensor on {self.device!r} has no __array_interface__")
+        return interface_of(self.numpy())
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        if self.is_on_host:
+            raise AttributeError(f"a tensor on {self.device!r} has no __cuda_array_interface__")
+        if self.requires_grad:
+            raise RuntimeError(_NOT_WITH_GRAD.format("__cuda_array_interface__", self.shape))
+        interface: dict[str, Any] = self.data.__cuda_array_interface__
+        return interface
+
     # --- the graph --------------------------------------------------------------------------------------------------
 
     @property
@@ -507,6 +533,7 @@ class _KeepGrad:
 
 
 _NOTHING = np.empty(0, np.float32)
+_NOT_WITH_GRAD = "{}: the tensor, shape {}, requires grad, and other libraries record no graph; hand out .detach()"
 
 
 def _unpacked(arguments: Sequence[Any]) -> Any:

@@ -188,6 +188,16 @@ class CudaArray:
             "version": 3,
         }
 
+    def __dlpack_device__(self) -> tuple[int, int]:
+        from minifcn.kernels.cuda import interchange
+
+        return interchange.device()
+
+    def __dlpack__(self, **options: Any) -> Any:
+        from minifcn.kernels.cuda import interchange
+
+        return interchange.exported(self, **options)
+
 
 def _tuple(key: Any) -> tuple[Any, ...]:
     return key if isinstance(key, tuple) else (key,)
