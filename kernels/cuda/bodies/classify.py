@@ -1,0 +1,31 @@
+"""Softmax and cross-entropy of one row of numbers that begins at an index of a flat array."""
+
+import math
+
+# mypy: disable-error-code="no-untyped-def"
+
+
+def row_maximum(x, first, K):
+    """The largest of K numbers; NaN is passed over, and comes back in `row_total`."""
+    top = x[first]
+    for k in range(1, K):
+        value = x[first + k]
+        if value > top or top != top:
+            top = value
+    return top
+
+
+def row_total(x, first, K, top, zero):
+    """Σ_k e^(x[k] − top), NaN if any of them is; ``zero`` is 0 in their type."""
+    total = zero
+    for k in range(K):
+        total += math.exp(x[first + k] - top)
+    return total
+
+
+def row_loss(x, first, K, label, zero, nan):
+    """ln Σ_k e^x[k] − x[label]; ``nan`` for a label that is none of 0 to K − 1."""
+    if label < 0 or label >= K:
+        return nan
+    top = row_maximum(x, first, K)
+    return math.log(row_total(x, first, K, top, zero)) - (x[first + label] - top)

@@ -1,0 +1,16 @@
+"""The largest of a window, one pixel after the other."""
+
+# mypy: disable-error-code="no-untyped-def"
+
+
+def first_largest(best, where, value, place):
+    """The largest so far and its place, after one more pixel; ``where`` < 0 says that there was none before.
+
+    The first of equals stays, and NaN counts as largest.
+
+    >>> first_largest(2.0, 0, 5.0, 7), first_largest(5.0, 7, 5.0, 8), first_largest(float("nan"), 7, 5.0, 8)
+    ((5.0, 7), (5.0, 7), (nan, 7))
+    """
+    if where < 0 or value > best or (value != value and best == best):
+        return value, place
+    return best, where

@@ -1,0 +1,258 @@
+"""Sparse linear maps along rows and columns: upsampling, average pooling, mirrored borders, and their adjoints.
+
+Where a row of either matrix holds at most four entries, one kernel applies both; its entries are known when it is
+compiled, and all pixels are read before the first is used. Else the two matrices are applied one after the other, which
+for large windows takes the fewest steps, and adds up in groups what one long sum would lose digits of.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minifcn.kernels.axismap import AxisMap, gather
+from minifcn.kernels.cuda import lang
+from minifcn.kernels.cuda.arrange import contiguous
+from minifcn.kernels.cuda.array import CudaArray, empty, from_host
+from minifcn.kernels.cuda.lang import cuda, load4, store4, u32
+from minifcn.kernels.cuda.launching import Kernel, jit
+
+_FEW = 4  # entries of a row
+_KEPT = 128  # tables
+
+
+def resample2d(x: CudaArray, rows: AxisMap, columns: AxisMap) -> CudaArray:
+    """(N, H, W, C) -> (N, P, Q, C): y[n, i, j, c] = Σ_p Σ_q rows[i, p] · columns[j, q] · x[n, p, q, c]."""
+    x = contiguous(x)
+    if x.size == 0 or max(_longest(rows), _longest(columns)) <= _FEW:
+        return _both(x, rows, columns)
+    _, H, W, _ = x.shape
+    if rows.output_size * W <= H * columns.output_size:
+        return _both(_both(x, rows, _identity(W)), _identity(rows.output_size), columns)
+    return _both(_both(x, _identity(H), columns), rows, _identity(columns.output_size))
+
+
+def _both(x: CudaArray, rows: AxisMap, columns: AxisMap) -> CudaArray:
+    N, H, W, C = x.shape
+    P, Q = rows.output_size, columns.output_size
+    y = empty((N, P, Q, C), x.dtype)
+    if y.size:
+        down, across = _table(rows, x.dtype), _table(columns, x.dtype)
+        aligned = x.pointer % 16 == 0 and y.pointer % 16 == 0  # a view can begin anywhere
+        width = 4 if C % 4 == 0 and x.dtype == np.float32 and aligned else 1
+        blocks, threads = _row_blocks(Q * C // width)
+        kernel = _kernel(down.unrolled, across.unrolled, down.exact, across.exact, width)
+        tables = (*down.arrays, *across.arrays)
+        kernel.launch((N * P, blocks), threads, x, *tables, y, (H, W, C, P, Q), (down.pitch, across.pitch))
+    return y
+
+
+def _row_blocks(width: int) -> tuple[int, int]:
+    """Blocks for a row of ``width`` threads, and threads of each: as few idle ones as whole warps allow."""
+    most = 32 if lang.SIMULATED else 256
+    blocks = -(-width // most)
+    return blocks, 32 * -(-width // (32 * blocks))
+
+
+# --- matrices on the GPU ----------------------------------------------------------------------------------------------
+
+
+class _Table(NamedTuple):
+    """A matrix of which every row has room for ``pitch`` entries: row i has its k-th at i · pitch + k."""
+
+    arrays: tuple[CudaArray, CudaArray, CudaArray]  # counts (rows,), sources and weights (rows, pitch)
+    pitch: int
+    exact: bool  # every row is full
+
+    @property
+    def unrolled(self) -> int:
+        """Entries that the kernel knows of when it is compiled; 0 for more than a few."""
+        return self.pitch if self.pitch <= _FEW else 0
+
+
+@functools.lru_cache(_KEPT)
+def _identity(size: int) -> AxisMap:
+    return gather(np.arange(size), size)
+
+
+def _longest(matrix: AxisMap) -> int:
+    return int(np.diff(matrix.start).max(initial=0))
+
+
+_by_identity: OrderedDict[Any, tuple[AxisMap, _Table]] = OrderedDict()
+_by_contents: OrderedDict[Any, _Table] = OrderedDict()
+
+
+def _table(matrix: AxisMap, dtype: np.dtype) -> _Table:
+    """The matrix on the GPU; uploaded once for the same arrays, or for others of the same contents."""
+    key = (dtype.char, id(matrix.start), id(matrix.source), id(matrix.weight))
+    known = _by_identity.get(key)  # which keeps the arrays, so that nobody else can have their identity
+    if known is not None:
+        _by_identity.move_to_end(key)
+        return known[1]
+    contents = (dtype.char, matrix.start.tobytes(), matrix.source.tobytes(), matrix.weight.tobytes())
+    table = _by_contents.get(contents)
+    if table is None:
+        table = _by_contents[contents] = _uploaded(matrix, dtype)
+    _by_contents.move_to_end(contents)
+    _by_identity[key] = (matrix, table)
+    for tables in (_by_identity, _by_contents):
+        if len(tables) > _KEPT:
+            tables.popitem(last=False)
+    return table
+
+
+def _uploaded(matrix: AxisMap, dtype: np.dtype) -> _Table:
+    counts = np.diff(matrix.start)
+    pitch = max(1, _longest(matrix))
+    source, weight = np.zeros((len(counts), pitch), np.uint32), np.zeros((len(counts), pitch), dtype)
+    row = np.repeat(np.arange(len(counts)), counts)
+    place = np.arange(len(row)) - np.repeat(matrix.start[:-1], counts)
+    source[row, place], weight[row, place] = matrix.source, matrix.weight
+    arrays = from_host(counts.astype(np.uint32)), from_host(source), from_host(weight)
+    return _Table(arrays, pitch, bool((counts == pitch).all()))
+
+
+# --- kernels ---------------------------------------------------------------------------------------------------------
+
+# mypy: disable-error-code="no-untyped-def"
+
+
+@functools.cache
+def _kernel(rows: int, columns: int, rows_exact: bool, columns_exact: bool, width: int) -> Kernel:
+    """The kernel for so many entries, for 4 channels a thread or 1."""
+    if rows and columns:
+        exact = rows_exact and columns_exact
+        return _few_by_four(rows, columns, exact) if width == 4 else _few_by_one(rows, columns, exact)
+    return _many_by_four() if width == 4 else _many_by_one()
+
+
+@functools.cache
+def _few_by_four(rows: int, columns: int, exact: bool) -> Kernel:
+    """At most ``rows`` and ``columns`` entries, just as many if ``exact``; a thread is an output pixel's 4 channels.
+
+    An entry beyond a row's count has weight 0, and is read but not added: 0 · ∞ would be NaN.
+    """
+
+    @jit()
+    def _resample2d(x, down_count, down, down_weight, across_count, across, across_weight, y, shape, pitches):
+        H, W, C, P, Q = shape
+        quads = u32(C >> u32(2))
+        e = u32(u32(cuda.blockIdx.y * cuda.blockDim.x) + cuda.threadIdx.x)
+        if e < u32(Q * quads):
+            n = u32(u32(cuda.blockIdx.x) // P)
+            i = u32(cuda.blockIdx.x - u32(n * P))
+            j = u32(e // quads)
+            c = u32(u32(e - u32(j * quads)) << u32(2))
+            zero = x.dtype.type(0)
+            a0, a1, a2, a3 = zero, zero, zero, zero
+            for r in range(rows):
+                begin = u32(u32(u32(n * H) + down[u32(u32(i * u32(rows)) + u32(r))]) * W)
+                row_weight = down_weight[u32(u32(i * u32(rows)) + u32(r))]
+                for k in range(columns):
+                    q = u32(u32(j * u32(columns)) + u32(k))
+                    v0, v1, v2, v3 = load4(x, u32(u32(u32(begin + across[q]) * C) + c))
+                    w = row_weight * across_weight[q]
+                    if exact or (u32(r) < down_count[i] and u32(k) < across_count[j]):
+                        a0, a1, a2, a3 = a0 + w * v0, a1 + w * v1, a2 + w * v2, a3 + w * v3
+            o = u32(u32(u32(u32(cuda.blockIdx.x * Q) + j) * C) + c)
+            store4(y, o, (a0, a1, a2, a3))
+
+    return _resample2d
+
+
+@functools.cache
+def _few_by_one(rows: int, columns: int, exact: bool) -> Kernel:
+    """The same for one channel a thread."""
+
+    @jit()
+    def _resample2d(x, down_count, down, down_weight, across_count, across, across_weight, y, shape, pitches):
+        H, W, C, P, Q = shape
+        e = u32(u32(cuda.blockIdx.y * cuda.blockDim.x) + cuda.threadIdx.x)
+        if e < u32(Q * C):
+            n = u32(u32(cuda.blockIdx.x) // P)
+            i = u32(cuda.blockIdx.x - u32(n * P))
+            j = u32(e // C)
+            c = u32(e - u32(j * C))
+            total = x.dtype.type(0)
+            for r in range(rows):
+                begin = u32(u32(u32(n * H) + down[u32(u32(i * u32(rows)) + u32(r))]) * W)
+                row_weight = down_weight[u32(u32(i * u32(rows)) + u32(r))]
+                for k in range(columns):
+                    q = u32(u32(j * u32(columns)) + u32(k))
+                    value = x[u32(u32(u32(begin + across[q]) * C) + c)]
+                    w = row_weight * across_weight[q]
+                    if exact or (u32(r) < down_count[i] and u32(k) < across_count[j]):
+                        total += w * value
+            y[u32(u32(u32(cuda.blockIdx.x * Q) * C) + e)] = total
+
+    return _resample2d
+
+
+@functools.cache
+def _many_by_four() -> Kernel:
+    """Any number of entries; a thread is an output pixel's 4 channels."""
+
+    @jit()
+    def _resample2d(x, down_count, down, down_weight, across_count, across, across_weight, y, shape, pitches):
+        H, W, C, P, Q = shape
+        quads = u32(C >> u32(2))
+        e = u32(u32(cuda.blockIdx.y * cuda.blockDim.x) + cuda.threadIdx.x)
+        if e < u32(Q * quads):
+            n = u32(u32(cuda.blockIdx.x) // P)
+            i = u32(cuda.blockIdx.x - u32(n * P))
+            j = u32(e // quads)
+            c = u32(u32(e - u32(j * quads)) << u32(2))
+            zero = x.dtype.type(0)
+            a0, a1, a2, a3 = zero, zero, zero, zero
+            for r in range(down_count[i]):
+                begin = u32(u32(u32(n * H) + down[u32(u32(i * pitches[0]) + u32(r))]) * W)
+                row_weight = down_weight[u32(u32(i * pitches[0]) + u32(r))]
+                for k in range(across_count[j]):
+                    q = u32(u32(j * pitches[1]) + u32(k))
+                    v0, v1, v2, v3 = load4(x, u32(u32(u32(begin + across[q]) * C) + c))
+                    w = row_weight * across_weight[q]
+                    a0, a1, a2, a3 = a0 + w * v0, a1 + w * v1, a2 + w * v2, a3 + w * v3
+            store4(y, u32(u32(u32(u32(cuda.blockIdx.x * Q) + j) * C) + c), (a0, a1, a2, a3))
+
+    return _resample2d
+
+
+@functools.cache
+def _many_by_one() -> Kernel:
+    """Any number of entries; a thread is a channel of an output pixel."""
+
+    @jit()
+    def _resample2d(x, down_count, down, down_weight, across_count, across, across_weight, y, shape, pitches):
+        H, W, C, P, Q = shape
+        e = u32(u32(cuda.blockIdx.y * cuda.blockDim.x) + cuda.threadIdx.x)
+        if e < u32(Q * C):
+            n = u32(u32(cuda.blockIdx.x) // P)
+            i = u32(cuda.blockIdx.x - u32(n * P))
+            j = u32(e // C)
+            c = u32(e - u32(j * C))
+            total = x.dtype.type(0)
+            for r in range(down_count[i]):
+                begin = u32(u32(u32(n * H) + down[u32(u32(i * pitches[0]) + u32(r))]) * W)
+                row_weight = down_weight[u32(u32(i * pitches[0]) + u32(r))]
+                for k in range(across_count[j]):
+                    q = u32(u32(j * pitches[1]) + u32(k))
+                    total += row_weight * across_weight[q] * x[u32(u32(u32(begin + across[q]) * C) + c)]
+            y[u32(u32(u32(cuda.blockIdx.x * Q) * C) + e)] = total
+
+    return _resample2d
+
+
+def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
+    """Label, kernel and argument types of what is compiled in practice."""
+    whole = lang.array_type(np.dtype(np.uint32))
+    for dtype, width in ((np.float32, 4), (np.float32, 1), (np.float64, 1)):
+        x = lang.array_type(np.dtype(dtype))
+        types = (x, *(whole, whole, x) * 2, x, lang.tuple_type(5), lang.tuple_type(2))
+        for entries, exact in ((1, True), (2, True), (4, False), (0, False)):
+            label = f"resample2d, {entries or 'many'} entries, {width} channels {np.dtype(dtype)}"
+            yield label, _kernel(entries, entries, exact, exact, width), types
