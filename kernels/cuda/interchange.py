@@ -89,7 +89,7 @@ def imported(other: Any) -> CudaArray:
             raise BufferError(
                 f"from_dlpack: the data is on DLPack's device {(kind, number)}, and minifcn uses {device()}"
             )
-        driver.context()
+        driver.enter()
         return CudaArray(np.from_dlpack(_OnHost(other)))
     return _from_interface(other)
 
@@ -99,7 +99,7 @@ def _from_interface(other: Any) -> CudaArray:
     interface = other.__cuda_array_interface__
     if interface.get("mask") is not None:
         raise TypeError("from_dlpack: an array with a mask cannot be a tensor")
-    driver.context()
+    driver.enter()
     stream = interface.get("stream")
     if stream is not None and not SIMULATED:
         Event().record(int(stream)).hold_back()
