@@ -26,7 +26,7 @@ def interface_of(array: np.ndarray) -> dict[str, Any]:
         "shape": array.shape,
         "typestr": array.dtype.str,
         "strides": array.strides,
-        "data": memoryview(np.asarray(_Bytes(array, first, end - first))),
+        "data": np.asarray(_Bytes(array, first, end - first)).data,
         "offset": array.__array_interface__["data"][0] - first,
     }
 

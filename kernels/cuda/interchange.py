@@ -140,6 +140,7 @@ def _moved(capsule: Any, where: tuple[int, int]) -> Any:
     """The capsule, which now says that its data is on another device."""
     for name, place in _PLACE_OF_DEVICE.items():  # where the device stands, as two numbers of 32 bits
         if _is_valid(capsule, name):
-            (ctypes.c_int32 * 2).from_address(_pointer(capsule, name) + place)[:] = where
+            numbers = (ctypes.c_int32 * 2).from_address(_pointer(capsule, name) + place)
+            numbers[0], numbers[1] = where
             return capsule
     raise BufferError("not a DLPack capsule, or one that was used before")

@@ -98,4 +98,4 @@ def _tensors(arrays: Sequence[Any], target: Target, device: str) -> tuple[Tensor
     """Images and target as Tensors: the target too if its maps are among the arrays."""
     images, *maps = [Tensor(array, device=device) for array in arrays]
     rest = iter(maps)
-    return images, mapped(target, lambda array, kind: next(rest)) if maps else target  # type: ignore[arg-type, return-value]
+    return images, mapped(target, lambda array, kind: next(rest)) if maps else target  # type: ignore[arg-type]
