@@ -10,7 +10,7 @@ from minifcn import random, settings
 from minifcn.kernels import load
 from minifcn.tensor import Tensor
 
-_DLPACK_HOST = 1  # kDLCPU of dlpack.h
+_DLPACK_ON_HOST = (1, 3)  # kDLCPU and kDLCUDAHost (pinned) of dlpack.h
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: str | None = None) -> Tensor:
@@ -46,7 +46,7 @@ def from_dlpack(x: Any) -> Tensor:
     array([5., 0.])
     """
     if hasattr(x, "__dlpack__"):
-        if int(x.__dlpack_device__()[0]) == _DLPACK_HOST:
+        if x.__dlpack_device__()[0] in _DLPACK_ON_HOST:
             return Tensor(np.from_dlpack(x))
     elif not hasattr(x, "__cuda_array_interface__"):
         raise TypeError(

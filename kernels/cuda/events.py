@@ -24,7 +24,8 @@ class Event:
 
     def __init__(self, timed: bool = False):
         self._handle: Any = None
-        self._timed, self._when = timed, 0.0
+        self._timed = timed
+        self._when = 0.0  # in the simulator
         if not SIMULATED:
             try:
                 self._handle = _unused[timed].pop()
@@ -33,10 +34,10 @@ class Event:
                 flag = flags.CU_EVENT_DEFAULT if timed else flags.CU_EVENT_DISABLE_TIMING
                 self._handle = driver.call("cuEventCreate", int(flag))
 
-    def __del__(self) -> None:
-        # Recorded or not: a stream that was told to wait for it keeps waiting for what it meant then.
+    def __del__(self, unused: dict[bool, deque[Any]] = _unused) -> None:  # bound, because modules end before objects
+        # Passed or not: a stream that was told to wait for it keeps waiting for what it meant then.
         if self._handle is not None:
-            _unused[self._timed].append(self._handle)
+            unused[self._timed].append(self._handle)
 
     def record(self, stream: int | None = None) -> Event:
         """Put the mark behind all work that a stream (that of all work, unless given) has so far."""

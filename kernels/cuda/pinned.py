@@ -27,9 +27,9 @@ class _Owner:
         self._address = address
         self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
 
-    def __del__(self) -> None:
+    def __del__(self, returned: deque[int] = _returned) -> None:  # bound, because modules end before objects
         # At any moment and in any thread, where the driver must not be called: so only leave a note.
-        _returned.append(self._address)
+        returned.append(self._address)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

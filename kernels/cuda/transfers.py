@@ -108,9 +108,9 @@ class Download:
         driver.copy_to_host(self._buffer.ctypes.data, contiguous(array).pointer, size)
         self._copied = Event().record()
 
-    def __del__(self) -> None:
+    def __del__(self, idle: deque[tuple[np.ndarray, Event]] = _idle) -> None:  # bound, as modules end before objects
         if hasattr(self, "_copied"):
-            _idle.append((self._buffer, self._copied))
+            idle.append((self._buffer, self._copied))
 
     @property
     def done(self) -> bool:
