@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PROJECT := setup.cfg pyproject.toml
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench gpu-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/minifcn train synthetic --out runs/demo --steps 300 --overwrite
@@ -25,6 +25,16 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/minifcn bench
+
+# Everything about the GPU, with the Python that is there (no .venv, no network): right or wrong, and how fast. What it
+# needs of minifcn costs NumPy and Numba; folders lie as installed in a tree of links, so nothing is installed either.
+OUT ?= runs/gpu-check
+GPU_CHECK_OPTIONS ?=
+gpu-check:
+	rm -rf build/gpu && mkdir -p build/gpu/minifcn
+	ln -s $(addprefix ../../../,$(wildcard minifcn/*)) build/gpu/minifcn/
+	ln -s ../../../kernels ../../../benchmarks build/gpu/minifcn/
+	PYTHONPATH="$(CURDIR)/build/gpu" $(PYTHON) -P -m minifcn.benchmarks.gpu --out "$(OUT)" $(GPU_CHECK_OPTIONS)
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
