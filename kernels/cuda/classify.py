@@ -181,7 +181,10 @@ def _few_loss(K: int, char: str) -> Kernel:
                 share = weight[u32(first + t)]
                 if share != kind(0):
                     label = labels[u32(first + t)]
-                    loss = _row_loss(rows, u32(t * u32(pitch)), K, label, kind(0), kind(np.nan))
+                    own = u32(t * u32(pitch))
+                    top = _row_maximum(rows, own, K)
+                    row_sum = _row_total(rows, own, K, top, kind(0))
+                    loss = _row_loss(rows, own, K, label, top, row_sum, kind(np.nan))
                     total += f64(share) * f64(loss)
             cuda.syncthreads()
             first = u32(first + u32(u32(_THREADS) * u32(cuda.gridDim.x)))

@@ -113,14 +113,14 @@ def _step(
         chosen = [row for row in rows if row[0].dtype == dtype]
         if not all(array.is_contiguous and array.dtype == dtype for row in chosen for array in row):
             raise ValueError("a parameter, its gradient and its state have to be contiguous arrays of one dtype")
-        table, blocks = _table(chosen, dtype.itemsize)
+        table, blocks = table_of(chosen, dtype.itemsize)
         kernel(dtype.char).launch(blocks, _THREADS, table, *map(dtype.type, numbers), *flags)
 
 
 _tables: OrderedDict[Any, tuple[CudaArray, int]] = OrderedDict()
 
 
-def _table(rows: list[tuple[CudaArray, ...]], itemsize: int) -> tuple[CudaArray, int]:
+def table_of(rows: list[tuple[CudaArray, ...]], itemsize: int) -> tuple[CudaArray, int]:
     """For each block its arrays' addresses and how many numbers it updates, as one array; and the number of blocks."""
     key = (itemsize, len(rows[0]), *[(*(array.pointer for array in row), row[0].size) for row in rows])
     found = _tables.get(key)

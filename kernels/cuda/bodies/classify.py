@@ -23,9 +23,8 @@ def row_total(x, first, K, top, zero):
     return total
 
 
-def row_loss(x, first, K, label, zero, nan):
-    """ln Σ_k e^x[k] − x[label]; ``nan`` for a label that is none of 0 to K − 1."""
+def row_loss(x, first, K, label, top, total, nan):
+    """ln Σ_k e^x[k] − x[label], from the row's maximum and total; ``nan`` for a label that is none of 0 to K − 1."""
     if label < 0 or label >= K:
         return nan
-    top = row_maximum(x, first, K)
-    return math.log(row_total(x, first, K, top, zero)) - (x[first + label] - top)
+    return math.log(total) - (x[first + label] - top)
