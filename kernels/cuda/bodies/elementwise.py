@@ -1,177 +1,170 @@
-"""What elementwise kernels do with one number; the last argument is 1 in the type that is computed in.
+"""What elementwise kernels do with one element; ``number`` is the type that is computed in.
 
-With it no constant has a type of its own: a literal 1.0 is float64, and would take float32 with it.
+Constants are made with it: a literal 1.0 is float64, and would take float32 with it.
 """
 
 from __future__ import annotations
 
-from minifcn.kernels.cuda.bodies.mathematics import exp, log, log1p, power, sqrt, tanh
+from minifcn.kernels.cuda.bodies import mathematics
+from minifcn.kernels.cuda.bodies.mathematics import log1p
 
 # mypy: disable-error-code="no-untyped-def"
 
+_exp, _log, _power, _sqrt, _tanh = (
+    mathematics.exp,
+    mathematics.log,
+    mathematics.power,
+    mathematics.sqrt,
+    mathematics.tanh,
+)
 
-def identity(x, one):
-    """The number itself."""
+
+def same(number, x):
+    """x."""
     return x
 
 
-def nonzero(x, one):
-    """Whether it is not 0: what a cast to boolean asks."""
-    return x != one - one
-
-
-def add(a, b, one):
+def add(number, a, b):
     """a + b."""
     return a + b
 
 
-def subtract(a, b, one):
+def subtract(number, a, b):
     """a − b."""
     return a - b
 
 
-def multiply(a, b, one):
+def multiply(number, a, b):
     """a · b."""
     return a * b
 
 
-def logical_and(a, b, one):
-    """The product of booleans."""
-    return a and b
-
-
-def logical_or(a, b, one):
-    """The sum of booleans."""
-    return a or b
-
-
-def divide(a, b, one):
+def divide(number, a, b):
     """a / b."""
     return a / b
 
 
-def raised(a, b, one):
+def power(number, a, b):
     """a to the power b; NaN where that is not real."""
-    return power(a, b)
+    return _power(a, b)
 
 
-def raised_integer(a, b, one):
+def integer_power(number, a, b):
     """An integer to a power of at least 0, by squaring.
 
-    >>> raised_integer(3, 5, 1)
+    >>> integer_power(int, 3, 5)
     243
     """
-    result = one
+    result = number(1)
     while b > 0:
-        if b & one:
+        if b & number(1):
             result = result * a
         a = a * a
-        b = b >> one
+        b = b >> number(1)
     return result
 
 
-def negative(x, one):
+def negative(number, x):
     """−x."""
     return -x
 
 
-def exponential(x, one):
+def exp(number, x):
     """Exponential."""
-    return exp(x)
+    return _exp(x)
 
 
-def logarithm(x, one):
+def log(number, x):
     """Natural logarithm."""
-    return log(x)
+    return _log(x)
 
 
-def root(x, one):
+def sqrt(number, x):
     """Square root."""
-    return sqrt(x)
+    return _sqrt(x)
 
 
-def hyperbolic(x, one):
+def tanh(number, x):
     """Hyperbolic tangent."""
-    return tanh(x)
+    return _tanh(x)
 
 
-def absolute(x, one):
+def absolute(number, x):
     """|x|."""
     return abs(x)
 
 
-def sign(x, one):
+def sign(number, x):
     """−1, 0 or 1; NaN stays NaN."""
-    zero = one - one
-    if x > zero:
-        return one
-    if x < zero:
-        return -one
-    return x if x != x else zero
+    if x > number(0):
+        return number(1)
+    if x < number(0):
+        return number(-1)
+    return x if x != x else number(0)
 
 
-def maximum(a, b, one):
+def maximum(number, a, b):
     """The larger; NaN if either is."""
     return a if a > b or a != a else b
 
 
-def minimum(a, b, one):
+def minimum(number, a, b):
     """The smaller; NaN if either is."""
     return a if a < b or a != a else b
 
 
-def chosen(condition, a, b, one):
-    """a where the condition holds, else b."""
-    return a if condition else b
+def where(number, condition, a, b):
+    """a where the condition is not 0, else b."""
+    return a if condition != number(0) else b
 
 
-def greater(a, b, one):
+def greater(number, a, b):
     """a > b."""
     return a > b
 
 
-def greater_equal(a, b, one):
+def greater_equal(number, a, b):
     """a ≥ b."""
     return a >= b
 
 
-def equal(a, b, one):
+def equal(number, a, b):
     """a = b."""
     return a == b
 
 
-def sigmoid(x, one):
+def sigmoid(number, x):
     """1 / (1 + e^−x), without overflow.
 
-    >>> sigmoid(-1000.0, 1.0), sigmoid(0.0, 1.0), sigmoid(1000.0, 1.0)
+    >>> sigmoid(float, -1000.0), sigmoid(float, 0.0), sigmoid(float, 1000.0)
     (0.0, 0.5, 1.0)
     """
-    e = exp(-abs(x))
-    return (e if x < one - one else one) / (one + e)
+    e = _exp(-abs(x))
+    return (e if x < number(0) else number(1)) / (number(1) + e)
 
 
-def softplus(x, one):
+def softplus(number, x):
     """ln(1 + e^x), without overflow."""
-    positive = one - one if x < one - one else x
-    return positive + log1p(exp(-abs(x)))
+    positive = number(0) if x < number(0) else x
+    return positive + log1p(_exp(-abs(x)))
 
 
-def relu(x, one):
+def relu(number, x):
     """max(x, 0); NaN stays NaN."""
-    return one - one if x <= one - one else x
+    return number(0) if x <= number(0) else x
 
 
-def leaky_relu(x, slope, one):
+def leaky_relu(number, x, slope):
     """x where it is positive, else slope · x."""
-    return x if x > one - one else slope * x
+    return x if x > number(0) else slope * x
 
 
-def scaled_by_sign(x, sign, slope, one):
+def scale_by_sign(number, x, sign, slope):
     """x where ``sign`` is positive, else slope · x; for a slope of 0 that is 0, whatever x is.
 
-    >>> scaled_by_sign(2.0, 1.0, 0.5, 1.0), scaled_by_sign(2.0, -1.0, 0.5, 1.0), scaled_by_sign(2.0, 0.0, 0.0, 1.0)
+    >>> scale_by_sign(float, 2.0, 1.0, 0.5), scale_by_sign(float, 2.0, -1.0, 0.5), scale_by_sign(float, 2.0, 0.0, 0.0)
     (2.0, 1.0, 0.0)
     """
-    if sign > one - one:
+    if sign > number(0):
         return x
-    return slope * x if slope != one - one else one - one
+    return slope * x if slope != number(0) else number(0)
