@@ -9,7 +9,7 @@ import numpy as np
 
 from minifcn.kernels.cpu.choice import forced
 from minifcn.kernels.cuda import driver
-from minifcn.kernels.cuda.conv import ffma
+from minifcn.kernels.cuda.conv import ffma, mma
 from minifcn.kernels.cuda.conv.variant import Variant
 
 VARIABLE = "MINIFCN_ALLOW_TF32"
@@ -27,6 +27,18 @@ def set_allow_tf32(allowed: bool) -> None:
     _allowed = bool(allowed)
 
 
+def precision(dtype: np.dtype, channels: int, outputs: int) -> str | None:
+    """How tensor cores multiply ("float32", "tf32"); None: they do not.
+
+    They take float32 and rows of whole quadruples, and are Ampere's or later; ``conv="direct"`` asks for none of them.
+    """
+    if dtype != np.float32 or channels % 4 or outputs % 4 or forced() == "direct":
+        return None
+    if driver.info().compute_capability < (8, 0):
+        return None
+    return "tf32" if allow_tf32() else "float32"
+
+
 class Plan(NamedTuple):
     """A kernel, and how many parts the contraction is divided into, of how many slabs each."""
 
@@ -35,16 +47,26 @@ class Plan(NamedTuple):
     slabs: int
 
 
-def _narrowest(tiles: tuple[tuple[int, int, int, int, int], ...], N: int) -> tuple[int, int, int, int, int]:
-    """The tile of the fewest columns that takes all N of them, else the widest."""
-    return min((tile for tile in tiles if tile[1] >= N), key=lambda tile: tile[1], default=tiles[0])
-
-
-def plan(M: int, N: int, terms: int, parts: int, dtype: np.dtype, transposed: bool) -> Plan:
-    """For ``parts`` products of (M, terms) and (terms, N)."""
+def plan(M: int, N: int, channels: int, taps: int, parts: int, dtype: np.dtype, transposed: bool) -> Plan:
+    """For ``parts`` products of (M, taps · channels) and (taps · channels, N)."""
+    terms = taps * channels
+    how = precision(dtype, channels, N)
+    if how is not None:
+        return divided(mma.variant(_mma_tile(M, N, parts), how, transposed), M, N, terms, parts)
     tiles = ffma.TILES if dtype == np.float32 else ffma.DOUBLE_TILES
-    chosen = ffma.variant(_narrowest(tiles, N), dtype, transposed)
-    return divided(chosen, M, N, terms, parts)
+    narrowest = min((tile for tile in tiles if tile[1] >= N), key=lambda tile: tile[1], default=tiles[0])
+    return divided(ffma.variant(narrowest, dtype, transposed), M, N, terms, parts)
+
+
+def _mma_tile(M: int, N: int, parts: int) -> mma.Tile:
+    """The widest tile that is not wider than the product and leaves every multiprocessor work."""
+    multiprocessors = driver.info().multiprocessors
+    fitting = [tile for tile in mma.TILES if tile.columns < 2 * N or tile.columns == mma.TILES[-1].columns]
+    for tile in fitting:
+        if -(-M // tile.rows) * -(-N // tile.columns) * parts >= 2 * multiprocessors:
+            return tile
+    square = [tile for tile in fitting if tile.rows == 64]
+    return square[0] if square else fitting[0]
 
 
 def divided(chosen: Variant, M: int, N: int, terms: int, parts: int, least: int = 8, waves: int = 2) -> Plan:

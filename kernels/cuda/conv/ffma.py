@@ -171,7 +171,9 @@ def variant(tile: tuple[int, int, int, int, int], dtype: np.dtype, transposed: b
                     else:
                         row = u32(u32(t // u32(BN)) + u32(l * B_STEP))
                         if row < u32(BK):
-                            sb[u32(u32(half * u32(BK * LB)) + u32(u32(row * u32(LB)) + u32(t % u32(BN))))] = fetched_b[l]
+                            sb[u32(u32(half * u32(BK * LB)) + u32(u32(row * u32(LB)) + u32(t % u32(BN))))] = fetched_b[
+                                l
+                            ]
             cuda.syncthreads()
 
         n0 = u32(n0 + u32(u32(t % u32(COLUMNS)) * u32(TN)))
@@ -201,4 +203,8 @@ def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
             for transposed in (False, True):
                 made = variant(tile, dtype, transposed).kernel
                 array = array_type(dtype)
-                yield f"{made.name} {dtype}", made, (array, array, array, array, array_type(np.dtype("u4")), tuple_type(19))
+                yield (
+                    f"{made.name} {dtype}",
+                    made,
+                    (array, array, array, array, array_type(np.dtype("u4")), tuple_type(19)),
+                )

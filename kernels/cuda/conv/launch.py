@@ -66,9 +66,9 @@ def _convolved(
     N, P, Q, K = shape
     _, H, W, C = x.shape
     pixels = geometry.pixels(N, P, Q)
-    terms = max(phase.taps for phase in geometry.rows) * max(phase.taps for phase in geometry.columns) * (C // groups)
+    taps = max(phase.taps for phase in geometry.rows) * max(phase.taps for phase in geometry.columns)
     parts = groups * geometry.count
-    chosen = plan(pixels, K // groups, terms, parts, dtype, transposed)
+    chosen = plan(pixels, K // groups, C // groups, taps, parts, dtype, transposed)
     kernel, rows, columns, _, threads = chosen.variant
     m_tiles, n_tiles = -(-pixels // rows), -(-(K // groups) // columns)
     divided = chosen.shares > 1
