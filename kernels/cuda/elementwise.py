@@ -428,3 +428,24 @@ def _strided_of_three(
                 y[e] = body(number, a_values[k], b_values[k], c_values[k])
 
     return kernel
+
+
+def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
+    """Label, kernel and argument types of what is compiled in practice."""
+    count, boolean = lang.scalar_type(np.dtype(np.uint32)), lang.array_type(_BOOL)
+    one = ("negative", "exp", "log", "sqrt", "absolute", "sign", "sigmoid", "tanh", "softplus", "relu", "same")
+    two = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "leaky_relu")
+    comparisons = ("greater", "greater_equal", "equal")
+    for dtype in map(np.dtype, (np.float32, np.float64)):
+        x, scalar, number = lang.array_type(dtype), lang.scalar_type(dtype), dtype.type
+        for formula in (*one, *two, *comparisons, "where", "scale_by_sign"):
+            operands = 1 if formula in one else 3 if formula in ("where", "scale_by_sign") else 2
+            arrays = operands - (formula in ("leaky_relu", "scale_by_sign"))
+            kinds = (_ARRAY,) * arrays + (_NUMBER,) * (operands - arrays)
+            given = ((boolean,) if formula == "where" else ()) + (x,) * arrays + (scalar,) * (operands - arrays)
+            y, given = boolean if formula in comparisons else x, given[:operands]
+            yield f"{formula} {dtype}", _flat_kernel(formula, number, kinds), (*given, y, count)
+            for rank in (2, 3, 4):
+                steps = [lang.tuple_type(rank + 1 if kind == _ARRAY else 1) for kind in kinds]
+                kernel = _strided_kernel(formula, number, kinds, rank)
+                yield f"{formula}, {rank} axes {dtype}", kernel, (*given, y, count, lang.tuple_type(rank), *steps)

@@ -234,7 +234,7 @@ def _inside(indices: np.ndarray, length: int, axis: int) -> np.ndarray:
 
 @functools.cache
 def _move_kernel(rank: int, axis: int, some: bool, to_memory: bool) -> Kernel:
-    """A thread copies an element. Entry p of axis ``axis`` lies at places[p]; in ``flat`` it is p, or what a list says."""
+    """A thread copies an element. Entry p of axis ``axis`` lies at places[p]; in ``flat``, p or what a list says."""
 
     @jit()
     def _move_listed(memory, flat, places, entries, count, shape, steps, flat_steps):

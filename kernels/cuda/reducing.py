@@ -1,0 +1,281 @@
+"""How many numbers become one, in passes over ever fewer.
+
+Axes that are reduced together are one: an array is (outer, length, inner), its middle axis goes. Blocks are tiles of
+threads, ``across`` along the fastest axis, so that warps read runs of memory, and ``down`` along the next one. Each
+thread combines some hundred numbers, the block combines its threads' results in a tree, and further passes combine
+those of the blocks. Who combines what depends on shapes alone, so the bits are the same each time.
+
+Sums of float32 are float32 over the 128 numbers of a thread, in four parts, and float64 from there on.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from minifcn.kernels.cuda import lang
+from minifcn.kernels.cuda.arrange import cast, contiguous
+from minifcn.kernels.cuda.array import CudaArray, Shape, empty, full
+from minifcn.kernels.cuda.bodies import reduce as bodies
+from minifcn.kernels.cuda.lang import cuda, device_function, u32
+from minifcn.kernels.cuda.launching import Kernel, jit, threads_and_blocks
+
+_THREADS = 32 if lang.SIMULATED else 256  # of a block
+_PARTS = 4  # accumulators of a thread, whose reads overlap
+_MOST = 128  # numbers that a thread combines
+_CHUNK = 1024  # numbers that a thread of `argmax` looks at, where lines are long
+
+_is_first_largest = device_function(bodies.is_first_largest)
+
+
+# --- the passes -------------------------------------------------------------------------------------------------------
+
+
+def reduced(body: str, x: CudaArray, axes: tuple[int, ...], keepdims: bool, result: np.dtype) -> CudaArray:
+    """Combine all elements that differ only along ``axes``."""
+    gone = {a % x.ndim for a in axes}
+    kept = tuple(1 if a in gone else n for a, n in enumerate(x.shape) if keepdims or a not in gone)
+    count = math.prod(x.shape[a] for a in gone)
+    if count == 0 and math.prod(kept) and body != "total":
+        raise ValueError(f"the largest or smallest of no elements: axes {axes} of shape {x.shape}")
+    if x.size == 0:
+        return full(kept, 0, result)
+    if count == 1:
+        return cast(x, result).reshape(kept)
+    array, (outer, length, inner) = _as_three_axes(x, gone)
+    array = _plain(array)
+    y = empty(kept, result)
+    target = _plain(y)
+    between = np.dtype(np.float64 if result.kind == "f" else np.int64) if body == "total" else array.dtype
+    while length > 1 or array is not target:
+        chunks, launch = _pass(outer, length, inner)
+        written = target if chunks == 1 else empty((outer, chunks, inner), between)
+        launch(_kernel(body, inner > 1, _inside(array.dtype, body), between.type), array, written)
+        array, length = written, chunks
+    return y
+
+
+def argmax(x: CudaArray, axis: int) -> CudaArray:
+    """Index (int64) of the first largest along an axis; the first NaN counts as largest.
+
+    Raises:
+        ValueError: there is nothing to choose from.
+    """
+    axis %= x.ndim
+    shape = x.shape[:axis] + x.shape[axis + 1 :]
+    outer, length, inner = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
+    y = empty(shape, np.int64)
+    if y.size == 0:
+        return y
+    if length == 0:
+        raise ValueError(f"argmax of no elements: axis {axis} of shape {x.shape}")
+    x = _plain(contiguous(x))
+    chunks = -(-length // _CHUNK)
+    found = y if chunks == 1 else empty((outer, chunks, inner), np.int64)
+    grid, block = threads_and_blocks(found.size)
+    _argmax.launch(grid, block, x, found, found.size, length, inner, chunks)
+    if chunks > 1:
+        grid, block = threads_and_blocks(y.size)
+        _argmax_of_chunks.launch(grid, block, x, found, y, y.size, length, inner, chunks)
+    return y
+
+
+def _as_three_axes(x: CudaArray, gone: set[int]) -> tuple[CudaArray, tuple[int, int, int]]:
+    """A contiguous array (outer, length, inner) of the same elements, of which the middle axis is reduced."""
+    long = [a for a, n in enumerate(x.shape) if n != 1]
+    reduced = [a for a in long if a in gone]
+    if [a for a in long if reduced[0] <= a <= reduced[-1]] != reduced:  # other axes lie between
+        order = [a for a in range(x.ndim) if a not in gone] + sorted(gone)
+        x = x.transpose(order)
+        outer = math.prod(x.shape[: x.ndim - len(gone)])
+        return contiguous(x), (outer, x.size // outer, 1)
+    first, end = reduced[0], reduced[-1] + 1
+    outer, length, inner = (math.prod(n) for n in (x.shape[:first], x.shape[first:end], x.shape[end:]))
+    return contiguous(x), (outer, length, inner)
+
+
+def _plain(x: CudaArray) -> CudaArray:
+    """Booleans as the bytes that they are."""
+    return CudaArray(x._layout.view(np.uint8)) if x.dtype == bool else x
+
+
+def _inside(dtype: np.dtype, body: str) -> type:
+    """The type that a thread combines numbers in."""
+    return np.int64 if body == "total" and dtype.kind != "f" else dtype.type  # type: ignore[no-any-return]
+
+
+def _pass(outer: int, length: int, inner: int) -> tuple[int, Any]:
+    """How many chunks a pass leaves of each line of ``length``, and a function that launches it."""
+    if inner > 1:  # columns: threads across stand on neighbouring columns, and those below share a column's numbers
+        across = _power_of_two(inner, _THREADS)
+        down = _THREADS // across
+        chunk = _chunk(length, down)
+        chunks = -(-length // chunk)
+        grid: Shape = (outer * chunks * -(-inner // across),)
+    else:  # rows: threads across share a row's numbers, those below stand on other rows
+        across = _power_of_two(length, _THREADS)
+        down = _THREADS // across
+        chunk = _chunk(length, across)
+        chunks = -(-length // chunk)
+        grid = (-(-outer // down) * chunks,)
+    shape = (outer, length, inner, chunk, chunks, across, down)
+
+    def launch(kernel: Kernel, x: CudaArray, y: CudaArray) -> None:
+        kernel.launch(grid, _THREADS, x, y, shape)
+
+    return chunks, launch
+
+
+def _chunk(length: int, threads: int) -> int:
+    """Numbers of a line that ``threads`` threads combine: as many as they may, in equal chunks."""
+    chunks = -(-length // (threads * _MOST))
+    return -(-length // chunks)
+
+
+def _power_of_two(number: int, most: int) -> int:
+    """The first power of two that is not below ``number``, or ``most``."""
+    power = 1
+    while power < number and power < most:
+        power *= 2
+    return power
+
+
+# --- kernels; shape is (outer, length, inner, chunk, chunks, across, down) --------------------------------------------
+
+# mypy: disable-error-code="no-untyped-def"
+
+
+@functools.cache
+def _kernel(body: str, columns: bool, inside: type, between: type) -> Kernel:
+    """Combines chunks of lines: ``inside`` a thread in one type, ``between`` threads in another."""
+    combine = device_function(getattr(bodies, body))
+    of_some = _combined_by_thread(combine, inside)
+
+    @jit()
+    def _reduce(x, y, shape):
+        outer, length, inner, chunk, chunks, across, down = shape
+        shared = cuda.shared.array(_THREADS, between)
+        thread, block = u32(cuda.threadIdx.x), u32(cuda.blockIdx.x)
+        j = u32(thread // across)
+        i = u32(thread - u32(j * across))
+        if columns:
+            tiles = u32(u32(u32(inner + across) - u32(1)) // across)
+            line = u32(block // tiles)
+            column = u32(u32(u32(block - u32(line * tiles)) * across) + i)
+            member, members = j, down
+            row = u32(line // chunks)
+            here = column < inner
+        else:
+            line = u32(block // chunks)
+            column = u32(0)
+            member, members = i, across
+            row = u32(u32(line * down) + j)
+            line = u32(block - u32(line * chunks))  # the chunk
+            here = row < outer
+        part = u32(line % chunks)
+        first = u32(part * chunk)
+        end = min(u32(first + chunk), length)
+        begin = u32(first + member)
+        if here and begin < end:
+            start = u32(u32(u32(u32(row * length) + begin) * inner) + column)
+            count = u32(u32(u32(u32(end - begin) + members) - u32(1)) // members)
+            shared[thread] = between(of_some(x, start, u32(members * inner), count))
+        filled = min(members, u32(end - first))
+        apart = u32(across if columns else u32(1))
+        half = u32(members // u32(2))
+        while half > 0:  # a tree: member m combines with member m + half
+            cuda.syncthreads()
+            if here and member < half and u32(member + half) < filled:
+                shared[thread] = combine(shared[thread], shared[u32(thread + u32(half * apart))])
+            half = u32(half // u32(2))
+        if here and member == 0:
+            y[u32(u32(u32(u32(row * chunks) + part) * inner) + column)] = shared[thread]
+
+    return _reduce
+
+
+def _combined_by_thread(combine: Any, inside: type) -> Any:
+    """A function that combines ``count`` numbers ``step`` apart, at least one."""
+
+    def _of_some(x, start, step, count):
+        total = inside(x[start])
+        if count < u32(_PARTS):
+            for k in range(1, count):
+                total = combine(total, inside(x[u32(start + u32(u32(k) * step))]))
+            return total
+        parts = cuda.local.array(_PARTS, inside)
+        for p in range(_PARTS):
+            parts[p] = inside(x[u32(start + u32(u32(p) * step))])
+        whole = u32(count // u32(_PARTS))
+        for k in range(1, whole):
+            at = u32(start + u32(u32(u32(k) * u32(_PARTS)) * step))
+            for p in range(_PARTS):
+                parts[p] = combine(parts[p], inside(x[u32(at + u32(u32(p) * step))]))
+        for k in range(u32(whole * u32(_PARTS)), count):
+            parts[0] = combine(parts[0], inside(x[u32(start + u32(u32(k) * step))]))
+        return combine(combine(parts[0], parts[1]), combine(parts[2], parts[3]))
+
+    return device_function(_of_some)
+
+
+@jit()
+def _argmax(x, y, count, length, inner, chunks):
+    """A thread looks at a chunk of a line."""
+    e = u32(u32(cuda.blockIdx.x * cuda.blockDim.x) + cuda.threadIdx.x)
+    if e < count:
+        above = u32(e // inner)
+        column = u32(e - u32(above * inner))
+        row = u32(above // chunks)
+        first = u32(u32(above - u32(row * chunks)) * u32(_CHUNK))
+        start = u32(u32(u32(row * length) * inner) + column)
+        best, where = x[u32(start + u32(first * inner))], first
+        for k in range(u32(first + u32(1)), min(u32(first + u32(_CHUNK)), length)):
+            value = x[u32(start + u32(u32(k) * inner))]
+            if _is_first_largest(value, best):
+                best, where = value, u32(k)
+        y[e] = where
+
+
+@jit()
+def _argmax_of_chunks(x, found, y, count, length, inner, chunks):
+    """A thread compares what the chunks of a line found."""
+    e = u32(u32(cuda.blockIdx.x * cuda.blockDim.x) + cuda.threadIdx.x)
+    if e < count:
+        row = u32(e // inner)
+        column = u32(e - u32(row * inner))
+        start = u32(u32(u32(row * length) * inner) + column)
+        listed = u32(u32(u32(row * chunks) * inner) + column)
+        where = u32(found[listed])
+        best = x[u32(start + u32(where * inner))]
+        for k in range(1, chunks):
+            place = u32(found[u32(listed + u32(u32(k) * inner))])
+            value = x[u32(start + u32(place * inner))]
+            if _is_first_largest(value, best):
+                best, where = value, place
+        y[e] = where
+
+
+def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
+    """Label, kernel and argument types of what is compiled in practice."""
+    number, shape = lang.scalar_type(np.dtype(np.uint32)), lang.tuple_type(7)
+    double, integers = lang.array_type(np.dtype(np.float64)), lang.array_type(np.dtype(np.int64))
+    for columns in (False, True):
+        where = "columns" if columns else "rows"
+        for dtype in map(np.dtype, (np.float32, np.float64)):
+            x, kind = lang.array_type(dtype), dtype.type
+            kernel = _kernel("total", columns, kind, np.float64)
+            yield f"sum of {where}, first pass {dtype}", kernel, (x, double, shape)
+            yield f"sum of {where}, only pass {dtype}", kernel, (x, x, shape)
+            yield f"max of {where} {dtype}", _kernel("larger", columns, kind, kind), (x, x, shape)
+        last = _kernel("total", columns, np.float64, np.float64)
+        yield f"sum of {where}, last pass", last, (double, lang.array_type(np.dtype(np.float32)), shape)
+        booleans = lang.array_type(np.dtype(np.uint8))
+        yield f"sum of {where}, booleans", _kernel("total", columns, np.int64, np.int64), (booleans, integers, shape)
+    for dtype in map(np.dtype, (np.float32, np.float64)):
+        x = lang.array_type(dtype)
+        yield f"argmax {dtype}", _argmax, (x, integers, *[number] * 4)
+        yield f"argmax of chunks {dtype}", _argmax_of_chunks, (x, integers, integers, *[number] * 4)
