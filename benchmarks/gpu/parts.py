@@ -31,9 +31,10 @@ PARTS = (
     *(Part(f"table-{f}", "table", f"The tests' table of cases: {f}", True, 0, 150, f) for f in _TABLES),
     Part("training", "training", "A training step: CPU against GPU", True),
     Part("limits", "limits", "What the GPU can do", share=0.06),
-    Part("convolutions", "convolutions", "Convolutions beside cuDNN", share=0.36),
-    Part("unets", "unets", "Training steps of U-Nets beside PyTorch", share=0.36),
-    Part("memory", "memory_bound", "Memory-bound kernels", share=0.22),
+    Part("runtime", "runtime", "Shared memory, late values, prefetching, a profile", share=0.1),
+    Part("convolutions", "convolutions", "Convolutions beside cuDNN", share=0.32),
+    Part("unets", "unets", "Training steps of U-Nets beside PyTorch", share=0.32),
+    Part("memory", "memory_bound", "Memory-bound kernels", share=0.2),
 )
 
 

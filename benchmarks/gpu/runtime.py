@@ -22,11 +22,15 @@ torch = timing.torch
 
 
 def run(record: Record, tiny: bool) -> None:
-    """Each of them on its own; one that is wrong does not keep the others from being looked at."""
+    """The quick ones first; those that find no time left are left out."""
     _shared_memory(record, 3 if tiny else 1000)
     _late_values(record, 4 if tiny else 4096)
-    _prefetching(record, (1, 2, 2, 1) if tiny else (16, 512, 512, 3), 2 if tiny else 30)
-    _profile(record, tiny)
+    if record.has_time(0.6):
+        _prefetching(record, (1, 2, 2, 1) if tiny else (16, 512, 512, 3), 2 if tiny else 30)
+    if record.has_time(0.8):
+        _profile(record, tiny)
+    else:
+        record.note("no time was left for a profile")
 
 
 # --- memory shared with other libraries -------------------------------------------------------------------------------
@@ -44,40 +48,39 @@ def _shared_memory(record: Record, n: int) -> None:
     if torch is None:
         record.note("PyTorch is not installed: no memory was shared with it")
         return
-    with_pytorch(record, n)
-    for name in ("cupy",):
-        try:
-            library = import_module(name)
-        except ImportError:
-            record.note(f"{name} is not installed: no memory was shared with it")
-            continue
-        ours = made(n)
-        for how, theirs in (("DLPack", library.from_dlpack(ours)), ("interface", library.asarray(ours))):
-            theirs += 1
-            _same(record, f"{name} takes ours: {how}", theirs.data.ptr, address(ours))
-        theirs = library.arange(n * n, dtype="float32").reshape(n, n).T
-        taken = mf.from_dlpack(theirs)
-        _same(record, f"ours from {name}: DLPack", address(taken), theirs.data.ptr)
-        record.check(np.array_equal(taken.to("cpu").numpy(), theirs.get()), f"{name}: values differ")
+    _with_pytorch(record, n)
+    try:
+        cupy = import_module("cupy")
+    except ImportError:
+        record.note("CuPy is not installed: no memory was shared with it")
+        return
+    ours = _made(n)
+    for how, theirs in (("DLPack", cupy.from_dlpack(ours)), ("interface", cupy.asarray(ours))):
+        _same(record, f"CuPy takes ours: {how}", theirs.data.ptr, _address(ours))
+    theirs = cupy.arange(n * n, dtype="float32").reshape(n, n).T
+    for how, owner in (("DLPack", theirs), ("interface", _OnlyInterface(theirs))):
+        taken = mf.from_dlpack(owner)
+        _same(record, f"ours from CuPy: {how}, transposed", _address(taken), theirs.data.ptr)
+        record.check(np.array_equal(taken.to("cpu").numpy(), theirs.get()), f"CuPy's values were read wrongly: {how}")
 
 
-def with_pytorch(record: Record, n: int) -> None:
+def _with_pytorch(record: Record, n: int) -> None:
     """PyTorch and minifcn, both ways, by both protocols."""
-    ours = made(n)
+    ours = _made(n)
     theirs = torch.from_dlpack(ours)
-    _same(record, "PyTorch takes ours: DLPack", theirs.data_ptr(), address(ours))
+    _same(record, "PyTorch takes ours: DLPack", theirs.data_ptr(), _address(ours))
     theirs += 1  # on PyTorch's stream
     record.check(float((ours * 1.0).to("cpu").numpy()[0, 1]) == 2.0, "a write of PyTorch's was not seen")
     theirs = torch.arange(n * n, dtype=torch.float32, device=timing.TORCH_DEVICE).reshape(n, n).T
     taken = mf.Tensor(imported(theirs), device="cuda")
-    _same(record, "ours from PyTorch: DLPack, transposed", address(taken), theirs.data_ptr())
+    _same(record, "ours from PyTorch: DLPack, transposed", _address(taken), theirs.data_ptr())
     record.check(np.array_equal(taken.to("cpu").numpy(), theirs.cpu().numpy()), "PyTorch's values were read wrongly")
     if not timing.TORCH_CUDA:
         return
     seen = torch.as_tensor(ours, device="cuda")
-    _same(record, "PyTorch takes ours: interface", seen.data_ptr(), address(ours))
+    _same(record, "PyTorch takes ours: interface", seen.data_ptr(), _address(ours))
     taken = mf.from_dlpack(_OnlyInterface(theirs))
-    _same(record, "ours from PyTorch: interface, transposed", address(taken), theirs.data_ptr())
+    _same(record, "ours from PyTorch: interface, transposed", _address(taken), theirs.data_ptr())
     _across_streams(record, n)
 
 
@@ -98,12 +101,12 @@ def _across_streams(record: Record, n: int) -> None:
     record.check(wrong == 0, f"{wrong} numbers were read before they were there")
 
 
-def made(n: int) -> mf.Tensor:
+def _made(n: int) -> mf.Tensor:
     """n x n: 0, 1, 2, ... on the GPU."""
     return mf.Tensor(np.arange(n * n, dtype=np.float32).reshape(n, n), device="cuda")
 
 
-def address(tensor: mf.Tensor) -> int:
+def _address(tensor: mf.Tensor) -> int:
     """Of the first element."""
     data: CudaArray = tensor.data
     return data.pointer
@@ -119,7 +122,7 @@ def _same(record: Record, what: str, one: int, other: int) -> None:
 
 def _late_values(record: Record, n: int) -> None:
     """To ask for a value must not wait for the GPU, which is busy for many milliseconds."""
-    x, loss = made(n), mf.Tensor(np.full((), 2.5, np.float32), device="cuda")
+    x, loss = _made(n), mf.Tensor(np.full((), 2.5, np.float32), device="cuda")
     kernels = load("cuda")
     kernels.matmul(x.data, x.data)
     Readback(loss).value()
@@ -145,7 +148,7 @@ def _prefetching(record: Record, shape: tuple[int, ...], steps: int) -> None:
     """A step that computes about as long as its images take to come: alone, after its images, and beside the next."""
     images = [np.random.default_rng(i).standard_normal(shape).astype(np.float32) for i in range(4)]
     kernels = load("cuda")
-    square = made(4 if SIMULATED else 2048)
+    square = _made(4 if SIMULATED else 2048)
     alone = _seconds(lambda: kernels.matmul(square.data, square.data), 1 if SIMULATED else 10)
     copied = _seconds(lambda: kernels.from_host(images[0]), 1 if SIMULATED else 10)
     products = 1 if SIMULATED else max(1, round(1.5 * copied / alone))
