@@ -96,9 +96,9 @@ def batch_norm_gradient(
 
 def running_statistics(
     mean: CudaArray,
-    variance: CudaArray,
+    var: CudaArray,
     running_mean: CudaArray | None,
-    running_variance: CudaArray | None,
+    running_var: CudaArray | None,
     momentum: float,
     pixels: int,
     eps: float,
@@ -107,17 +107,17 @@ def running_statistics(
 
     running = (1 − momentum) · running + momentum · batch, of the variance the unbiased one: · pixels / (pixels − 1).
     """
-    mean, variance = contiguous(mean), contiguous(variance)
+    mean, variance = contiguous(mean), contiguous(var)
     inverse_std = empty(variance.shape, variance.dtype)
     running = (
         mean if running_mean is None else running_mean,  # in place of what is not there, something to point at
-        variance if running_variance is None else running_variance,
+        variance if running_var is None else running_var,
     )
     if not all(array.is_contiguous for array in running):
         raise ValueError("running averages are updated in place, and have to be contiguous")
     # A single pixel has no unbiased variance: 0 · ∞, NaN, as the formula says.
     unbiased = pixels / (pixels - 1) if pixels > 1 else np.inf
-    flags = (int(running_mean is not None), int(running_variance is not None))
+    flags = (int(running_mean is not None), int(running_var is not None))
     grid, block = threads_and_blocks(mean.size)
     numbers = [variance.dtype.type(v) for v in (momentum, 1 - momentum, momentum * unbiased, eps)]
     _running_statistics.launch(grid, block, mean, variance, *running, inverse_std, *numbers, mean.size, flags)
@@ -166,7 +166,7 @@ def _pieces(x: CudaArray) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
 
 # --- kernels ---------------------------------------------------------------------------------------------------------
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 
 
 @device_function

@@ -146,7 +146,7 @@ def table_of(rows: list[tuple[CudaArray, ...]], itemsize: int) -> tuple[CudaArra
 # Four numbers of every array are read before the first is written: the compiler cannot know that they are not the same.
 # What lies beyond the end is read from the last number instead, and not written.
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 
 
 @device_function

@@ -46,6 +46,8 @@ def gather2d(x: CudaArray, indices: CudaArray) -> CudaArray:
     """(N, H, W, C) -> (N, P, Q, C): the value of each pixel that an index points at; 0 for −1."""
     x, indices = contiguous(x), contiguous(indices)
     _, H, W, C = x.shape
+    if x.size == 0:
+        return full(indices.shape, 0, x.dtype)
     y = empty(indices.shape, x.dtype)
     if y.size:
         grid, block = threads_and_blocks(y.size, _EACH)
@@ -96,7 +98,7 @@ def _is_inside(window: Window, size: Pair, output_size: Pair) -> bool:
 
 # --- kernels; shapes are (H, W, C, P, Q) -----------------------------------------------------------------------------
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 
 
 def _pool_kernel(kernel_size: Pair, inside: bool) -> Kernel:
@@ -135,8 +137,9 @@ def _small_pool_kernel(rows: int, columns: int, inside: bool) -> Kernel:
                         near_p, near_q = min(max(p, i32(0)), i32(H - 1)), min(max(q, i32(0)), i32(W - 1))
                         place = i32(i32(i32(near_p) * i32(W)) + i32(near_q))
                         value = x[u32(plane + u32(u32(place) * C))]
-                        if p == near_p and q == near_q:
-                            best, where = _first_largest(best, where, value, place)
+                        next_best, next_where = _first_largest(best, where, value, place)
+                        real = (p == near_p) & (q == near_q)
+                        best, where = (next_best if real else best), (next_where if real else where)
             else:
                 for r in range(geometry[6]):
                     for t in range(geometry[7]):
@@ -153,19 +156,34 @@ def _small_pool_kernel(rows: int, columns: int, inside: bool) -> Kernel:
     return _max_pool
 
 
+@device_function
+def _pixel(x, index, e, plane, pixels, C):
+    """The value that an index points at, for element e of the result; 0 if that is nowhere."""
+    inside = (index >= 0) & (index < pixels)
+    place = u32(u32(u32(u32(u32(e // plane) * pixels) + u32(index)) * C) + u32(e % C))
+    value = x[place if inside else u32(0)]  # read in any case: so the reads of four elements are under way at once
+    return value if inside else x.dtype.type(0)
+
+
 @jit()
 def _gather(x, indices, y, count, plane, pixels, C):
-    """``plane`` is P · Q · C, ``pixels`` H · W. A thread takes elements a block apart: their reads overlap."""
-    first = u32(u32(u32(cuda.blockIdx.x * cuda.blockDim.x) * u32(_EACH)) + cuda.threadIdx.x)
-    for k in range(_EACH):
-        e = u32(first + u32(u32(k) * cuda.blockDim.x))
-        if e < count:
-            index = indices[e]
-            value = x.dtype.type(0)
-            if index >= 0 and index < pixels:
-                n = u32(e // plane)
-                value = x[u32(u32(u32(u32(n * pixels) + u32(index)) * C) + u32(e % C))]
-            y[e] = value
+    """``plane`` is P · Q · C, ``pixels`` H · W. A thread takes four elements, a block apart; see `_EACH`."""
+    e0 = u32(u32(u32(cuda.blockIdx.x * cuda.blockDim.x) * u32(_EACH)) + cuda.threadIdx.x)
+    e1, last = u32(e0 + u32(cuda.blockDim.x)), u32(count - u32(1))
+    e2 = u32(e1 + u32(cuda.blockDim.x))
+    e3 = u32(e2 + u32(cuda.blockDim.x))
+    n0, n1, n2, n3 = min(e0, last), min(e1, last), min(e2, last), min(e3, last)
+    i0, i1, i2, i3 = indices[n0], indices[n1], indices[n2], indices[n3]
+    a0, a1 = _pixel(x, i0, n0, plane, pixels, C), _pixel(x, i1, n1, plane, pixels, C)
+    a2, a3 = _pixel(x, i2, n2, plane, pixels, C), _pixel(x, i3, n3, plane, pixels, C)
+    if e0 < count:
+        y[e0] = a0
+    if e1 < count:
+        y[e1] = a1
+    if e2 < count:
+        y[e2] = a2
+    if e3 < count:
+        y[e3] = a3
 
 
 @jit()

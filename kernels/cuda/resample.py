@@ -119,7 +119,7 @@ def _uploaded(matrix: AxisMap, dtype: np.dtype) -> _Table:
 
 # --- kernels ---------------------------------------------------------------------------------------------------------
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 
 
 @functools.cache

@@ -11,6 +11,6 @@ def first_largest(best, where, value, place):
     >>> first_largest(2.0, 0, 5.0, 7), first_largest(5.0, 7, 5.0, 8), first_largest(float("nan"), 7, 5.0, 8)
     ((5.0, 7), (5.0, 7), (nan, 7))
     """
-    if where < 0 or value > best or (value != value and best == best):
-        return value, place
-    return best, where
+    # Without branches, so that a compiler may read the pixels of a whole window before it compares the first.
+    larger = (where < 0) | (value > best) | ((value != value) & (best == best))
+    return (value if larger else best), (place if larger else where)
