@@ -8,24 +8,16 @@ Run as a script (test_transfers.py does), because NUMBA_ENABLE_CUDASIM chooses t
 """
 
 import ctypes
-import enum
 import random
 import sys
-from types import SimpleNamespace
 
 import numpy as np
+from cuda.bindings import driver as bindings
 
 import minifcn as mf
-from minifcn import kernels
 from minifcn.cuda import Readback, prefetched
-from minifcn.kernels.cuda import driver
-from minifcn.kernels.cuda.array import CudaArray, empty, from_host
 
-
-class Status(enum.IntEnum):
-    CUDA_SUCCESS = 0
-    CUDA_ERROR_OUT_OF_MEMORY = 2
-    CUDA_ERROR_NOT_READY = 600
+Status = bindings.CUresult
 
 
 class Mark:
@@ -113,10 +105,8 @@ class LateDriver:
         self._run(int(stream))
         return (Status.CUDA_SUCCESS,)
 
-    def calls(self):
-        """In the place of cuda.bindings.driver."""
-        from cuda.bindings import driver as real
-
+    def install(self):
+        """Take the place of the calls in cuda.bindings.driver, before minifcn.kernels.cuda is imported."""
         right = Status.CUDA_SUCCESS
         calls = {
             "cuInit": lambda flags: (right,),
@@ -124,7 +114,7 @@ class LateDriver:
             "cuDeviceGet": lambda number: (right, 0),
             "cuDevicePrimaryCtxRetain": lambda device: (right, 1),
             "cuCtxSetCurrent": lambda context: (right,),
-            "cuMemGetInfo": lambda: (right, (2**30, 2**30)),
+            "cuMemGetInfo": lambda: (right, 2**30, 2**30),
             "cuGetErrorString": lambda status: (right, b""),
             "cuMemAlloc": self._allocate,
             "cuMemHostAlloc": lambda size, flags: self._allocate(size),
@@ -141,12 +131,14 @@ class LateDriver:
             "cuEventSynchronize": self._synchronize_event,
             "cuEventQuery": self._query,
         }
-        enums = {"CUresult": Status, "CUevent_flags": real.CUevent_flags, "CUstream_flags": real.CUstream_flags}
-        return SimpleNamespace(**calls, **enums)
+        for name, call in calls.items():
+            setattr(bindings, name, call)
 
 
 def trial(numbers):
     """A loop over batches of one number each, left early or not; all that it computed must hold that number."""
+    from minifcn.kernels.cuda import driver
+    from minifcn.kernels.cuda.array import empty, from_host
 
     def batches():
         for i in range(numbers.randrange(12)):
@@ -175,11 +167,7 @@ def trial(numbers):
 
 
 def main(mode):
-    driver._api = LateDriver(eager=mode == "early").calls()
-    # Only arrays and copies are needed, no kernels.
-    kernels._loaded["cuda"] = SimpleNamespace(
-        from_host=lambda array: array if isinstance(array, CudaArray) else from_host(array)
-    )
+    LateDriver(eager=mode == "early").install()
     late = Readback(mf.Tensor(np.float32(3), device="cuda"))
     assert not late.ready
     assert late.value() == 3.0
