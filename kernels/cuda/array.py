@@ -123,8 +123,8 @@ class CudaArray:
 
     def view(self, key: Any) -> CudaArray:
         """The part that integers, slices, None and ``...`` select, without a copy."""
-        part = self._layout[key if isinstance(key, tuple) and ... in key else (*_tuple(key), ...)]
-        return CudaArray(part)
+        keys = _tuple(key)
+        return CudaArray(self._layout[keys if ... in keys else (*keys, ...)])  # with it, NumPy never gives a number
 
     def __getitem__(self, key: Any) -> CudaArray:
         from minifcn.kernels.cuda.arrange import index
