@@ -55,6 +55,7 @@ from minifcn.kernels.cuda.lang import (
     cuda,
     device_function,
     f32,
+    high_tf32,
     ldmatrix_x4,
     mma_tf32,
     shfl_xor,
@@ -84,7 +85,7 @@ TILES = (
     else (
         Tile(128, 128, 2, 4, 2, 1),
         Tile(128, 64, 2, 2, 3, 3),
-        Tile(64, 64, 2, 2, 3, 4),
+        Tile(64, 64, 2, 2, 3, 3),
         Tile(128, 32, 4, 1, 3, 4),
         Tile(128, 16, 4, 1, 3, 4),
     )
@@ -113,6 +114,7 @@ def variant(tile: Tile, precision: str, transposed: bool) -> Variant:
     WAIT = STAGES - 2
     ACC, FA, FB = MT * NT * 4, MT * 4, NT * 2
     precise = precision == "float32"
+    rounded = high_tf32 if precise else to_tf32  # what high_tf32 loses of NaN, the low part has
     FA_LOW, FB_LOW = (FA, FB) if precise else (1, 1)
 
     @device_function
@@ -251,12 +253,12 @@ def variant(tile: Tile, precision: str, transposed: bool) -> Variant:
                         fb[2 * j + 1] = sb[u32(place_b + u32((kk * 8 + 4) * LB + j * 8))]
                 for i in range(FA):
                     number = fa[i]
-                    fa[i] = to_tf32(number)
+                    fa[i] = rounded(number)
                     if precise:
                         fa_low[i] = number - fa[i]
                 for j in range(FB):
                     number = fb[j]
-                    fb[j] = to_tf32(number)
+                    fb[j] = rounded(number)
                     if precise:
                         fb_low[j] = number - fb[j]
                 for i in range(MT):
@@ -292,10 +294,11 @@ def variant(tile: Tile, precision: str, transposed: bool) -> Variant:
             place = u32(u32(share * image) + u32(line * sizes[K]))
             for j in range(NT):
                 p = (i * NT + j) * 4
-                first = shfl_xor(acc[p] if odd else acc[p + 2], u32(1))
-                second = shfl_xor(acc[p + 1] if odd else acc[p + 3], u32(1))
-                v0, v1 = (first, second) if odd else (acc[p], acc[p + 1])
-                v2, v3 = (acc[p + 2], acc[p + 3]) if odd else (first, second)
+                d0, d1, d2, d3 = acc[p], acc[p + 1], acc[p + 2], acc[p + 3]
+                first = shfl_xor(d0 if odd else d2, u32(1))
+                second = shfl_xor(d1 if odd else d3, u32(1))
+                v0, v1 = first if odd else d0, second if odd else d1
+                v2, v3 = d2 if odd else first, d3 if odd else second
                 channel = u32(n0 + u32(j * 8))
                 if m < M and channel < sizes[KG]:
                     channel = u32(channel + u32(group * sizes[KG]))

@@ -30,9 +30,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-if not hasattr(np, "row_stack"):  # gone in NumPy 2.5, and needed by numba-cuda up to 0.30
-    np.vstack = np.vstack  # type: ignore[attr-defined]
-
 from minifcn.kernels.errors import DeviceUnavailableError
 
 try:
@@ -64,6 +61,7 @@ if SIMULATED:
         f32,
         f64,
         fma,
+        high_tf32,
         i32,
         ldmatrix_x4,
         load4,
@@ -98,6 +96,7 @@ else:
         cp_async16,
         cp_async_commit,
         cp_async_wait,
+        high_tf32,
         ldmatrix_x4,
         load4,
         load_at,
@@ -129,8 +128,15 @@ def device_function(function: Function) -> Function:
     return cuda.jit(device=True, forceinline=True)(function)  # type: ignore[no-any-return]
 
 
+def _restore_row_stack() -> None:
+    """Give NumPy a name back that it has lost in 2.5, and that numba-cuda 0.30 looks up when it first compiles."""
+    if "row_stack" not in vars(np):
+        np.row_stack = np.vstack  # type: ignore[attr-defined]
+
+
 def compiled(function: Callable[..., Any], **options: Any) -> Any:
     """Numba's object for a kernel, which compiles on first use; `minifcn.kernels.cuda.launching.jit` makes kernels."""
+    _restore_row_stack()
     if SIMULATED:
         options = {key: value for key, value in options.items() if key not in _COMPILED_ONLY}
         return cuda.jit(**options)(QuietFunction(function))
@@ -157,6 +163,7 @@ def tuple_type(length: int) -> Any:
 
 def loaded(kernel: Any, signature: tuple[Any, ...]) -> Any:
     """A kernel's machine code for these types, on the GPU."""
+    _restore_row_stack()
     return kernel.compile(signature)._codelibrary.get_cufunc().kernel
 
 
@@ -199,6 +206,7 @@ __all__ = [
     "f32",
     "f64",
     "fma",
+    "high_tf32",
     "i32",
     "launch",
     "ldmatrix_x4",

@@ -222,6 +222,15 @@ def to_tf32(x: Any) -> Any:
     return np.asarray((bits + 0x1000) & 0xFFFFE000, np.uint32).view(np.float32)[()]
 
 
+def high_tf32(x: Any) -> Any:
+    """The larger part, of TF32, of a number: rounded as by `to_tf32`, with two instructions less, but NaN may become 0.
+
+    What is left of NaN, x − high_tf32(x), is NaN.
+    """
+    bits = np.asarray(x, np.float32).view(np.uint32).item()
+    return np.asarray((bits + 0x1000) & 0xFFFFE000, np.uint32).view(np.float32)[()]
+
+
 def _truncated(x: Any) -> float:
     """What a tensor core sees of a number: it leaves out the last 13 bits."""
     bits = np.asarray(x, np.float32).view(np.uint32).item()

@@ -211,6 +211,17 @@ def to_tf32(typing_context, x):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def high_tf32(typing_context, x):  # type: ignore[no-untyped-def]
+    """The larger part, of TF32, of a number: rounded as by `to_tf32`, with two instructions less, but NaN may become 0."""
+
+    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        bits = builder.add(builder.bitcast(args[0], _I32), ir.Constant(_I32, 0x1000))
+        return builder.bitcast(builder.and_(bits, ir.Constant(_I32, 0xFFFFE000)), _F32)
+
+    return types.float32(types.float32), code
+
+
+@intrinsic
 def mma_tf32(typing_context, d, a, b):  # type: ignore[no-untyped-def]
     """D + A B of a warp: mma.sync.m16n8k8. The last 13 bits of A and B are not looked at."""
 
