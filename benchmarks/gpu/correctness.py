@@ -68,7 +68,7 @@ def run(record: Record, tiny: bool, family: str) -> None:
 
 def _check(record: Record, call: Call, precision: str) -> None:
     try:
-        exact_arguments = places.to_float64(call.arguments)
+        exact_arguments = tuple(map(places.to_float64, call.arguments))
         exact = places.results(oracle.find(call.kernel)(*exact_arguments), exact_arguments, call.updated)
         first, second = (_on_gpu(call) for _ in range(2))
     except Exception as problem:

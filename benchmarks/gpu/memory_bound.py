@@ -51,16 +51,12 @@ def cases(N: int, H: int, W: int, C: int) -> Iterator[Case]:
     """Arrays of (N, H, W, C), each made when its case is due and gone after it."""
     k, shape = kernels.load("cuda"), (N, H, W, C)
     size = 4 * N * H * W * C
-
-    def vectors() -> tuple[CudaArray, ...]:
-        return tuple(k.from_host(np.full(C, value, np.float32)) for value in (0.1, 1.1, 0.9, 0.2))
-
     x, y = (_normal(shape) for _ in range(2))
+    v = tuple(k.from_host(np.full(C, value, np.float32)) for value in (0.1, 1.1, 0.9, 0.2))
     yield Case("add", lambda: k.add(x, y), 3 * size)
     yield Case("add, a vector", lambda: k.add(x, v[0]), 2 * size)
     yield Case("relu", lambda: k.relu(x), 2 * size)
     yield Case("scale_by_sign", lambda: k.scale_by_sign(x, y, 0.0), 3 * size)
-    v = vectors()
     yield Case("batch_norm, relu", lambda: k.batch_norm(x, *v, True), 2 * size)
     yield Case("moments", lambda: k.moments(x), size)
     # Sums first, then the gradient that they are part of: the inputs are read twice.

@@ -17,8 +17,10 @@ def to_device(argument: Any, transposed: bool = False) -> Any:
         if transposed and argument.ndim > 1:
             return load("cuda").from_host(np.ascontiguousarray(argument.T)).transpose()
         return load("cuda").from_host(argument)
+    if isinstance(argument, AxisMap):
+        return argument
     if isinstance(argument, list):
-        return [to_device(value, transposed) for value in argument]
+        return [to_device(value) for value in argument]  # of an optimiser, which wants them contiguous
     if isinstance(argument, tuple) and any(isinstance(value, np.ndarray) for value in argument):
         return tuple(to_device(value, transposed) for value in argument)
     return argument

@@ -19,7 +19,7 @@ def test_every_kernel_that_computes_is_called() -> None:
 def test_formula_is_the_definition(call) -> None:
     found = []
     for function in (oracle.find(call.kernel), getattr(kernels.load("reference"), call.kernel)):
-        arguments = places.to_float64(call.arguments)
+        arguments = tuple(map(places.to_float64, call.arguments))
         found.append(places.results(function(*arguments), arguments, call.updated))
     for actual, wanted in zip(*found, strict=True):
         assert places.error(actual, wanted) < (1e-6 if call.label == "to float32" else 1e-13)
