@@ -9,10 +9,13 @@ import numpy as np
 
 from minifcn.kernels.cpu.choice import forced
 from minifcn.kernels.cuda import driver
-from minifcn.kernels.cuda.conv import ffma, mma
+from minifcn.kernels.cuda.conv import ffma, mma, weight
 from minifcn.kernels.cuda.conv.variant import Variant
+from minifcn.kernels.cuda.lang import SIMULATED
 
 VARIABLE = "MINIFCN_ALLOW_TF32"
+#: Whether the simulator uses tensor cores as well, which takes it ten times as long: for tests of them.
+simulated_tensor_cores = False
 _allowed = os.environ.get(VARIABLE, "0") not in ("", "0")
 
 
@@ -32,6 +35,8 @@ def precision(dtype: np.dtype, channels: int, outputs: int) -> str | None:
 
     They take float32 and rows of whole quadruples, and are Ampere's or later; ``conv="direct"`` asks for none of them.
     """
+    if SIMULATED and not simulated_tensor_cores:
+        return None
     if dtype != np.float32 or channels % 4 or outputs % 4 or forced() == "direct":
         return None
     if driver.info().compute_capability < (8, 0):
@@ -67,6 +72,19 @@ def _mma_tile(M: int, N: int, parts: int) -> mma.Tile:
             return tile
     square = [tile for tile in fitting if tile.rows == 64]
     return square[0] if square else fitting[0]
+
+
+def weight_plan(M: int, N: int, channels: int, pixels: int, parts: int, dtype: np.dtype) -> Plan:
+    """For ``parts`` products of (M, pixels) and (pixels, N), M being taps · channels."""
+    how = precision(dtype, channels, N)
+    if how is not None:
+        fitting = [tile for tile in weight.MMA_TILES if tile.columns < 2 * N] or [weight.MMA_TILES[-1]]
+        tile = min(fitting, key=lambda tile: (-tile.columns, -(-M // tile.rows) * tile.rows, -tile.rows))
+        return divided(weight.mma_variant(tile, how), M, N, pixels, parts, least=4, waves=tile.blocks)
+    smallest = weight.TILES[-1]
+    narrowest = min((t for t in weight.TILES if t[0] >= M or t[1] >= N), key=lambda t: t[0], default=weight.TILES[0])
+    chosen = weight.variant(smallest if max(M, N) <= smallest[1] else narrowest, dtype)
+    return divided(chosen, M, N, pixels, parts, least=4, waves=4)
 
 
 def divided(chosen: Variant, M: int, N: int, terms: int, parts: int, least: int = 8, waves: int = 2) -> Plan:

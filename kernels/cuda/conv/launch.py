@@ -1,4 +1,4 @@
-"""conv2d and conv_transpose2d: the numbers of a launch."""
+"""conv2d, conv_transpose2d and conv2d_weight: the numbers of a launch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from minifcn.kernels.cuda.arrange import contiguous
-from minifcn.kernels.cuda.array import CudaArray, empty
-from minifcn.kernels.cuda.conv.choice import plan
+from minifcn.kernels.cuda.array import CudaArray, empty, full
+from minifcn.kernels.cuda.conv.choice import plan, weight_plan
 from minifcn.kernels.cuda.conv.geometry import phases
 from minifcn.kernels.cuda.conv.shares import add_shares
 from minifcn.kernels.shapes import Pair, Window
@@ -82,4 +82,29 @@ def _convolved(
     kernel.launch(grid, threads, x, weight, x if bias is None else bias, target, geometry.table, sizes)
     if divided:
         add_shares(target, bias, out, relu)
+    return out
+
+
+def conv2d_weight(x: CudaArray, y: CudaArray, window: Window, groups: int) -> CudaArray:
+    """(N, H, W, C) and (N, P, Q, K) -> (kh, kw, C // groups, K): conv2d's adjoint in the weight."""
+    dtype = np.result_type(x.dtype, y.dtype)
+    x, y = operand(x, dtype), operand(y, dtype)
+    _, H, W, C = x.shape
+    N, P, Q, K = y.shape
+    shape = (*window.kernel_size, C // groups, K)
+    if x.size == 0 or y.size == 0:
+        return full(shape, 0, dtype)
+    M, pixels = math.prod(shape[:3]), N * P * Q
+    chosen = weight_plan(M, K // groups, C // groups, pixels, groups, dtype)
+    kernel, rows, columns, _, threads = chosen.variant
+    m_tiles, n_tiles = -(-M // rows), -(-(K // groups) // columns)
+    out = empty(shape, dtype)
+    target = out if chosen.shares == 1 else empty((chosen.shares, *shape), dtype)
+    sizes = (
+        *(H, W, C, C // groups, P, Q, K, K // groups, window.kernel_size[1]),
+        *(*window.stride, *window.padding, *window.dilation, M, pixels, groups, n_tiles, m_tiles, chosen.slabs),
+    )
+    kernel.launch(math.prod((n_tiles, m_tiles, groups, chosen.shares)), threads, x, y, target, sizes)
+    if target is not out:
+        add_shares(target, None, out, relu=False)
     return out
