@@ -12,7 +12,7 @@ from minifcn.kernels.shapes import Window
 
 pytest.importorskip("minifcn.kernels.cuda", exc_type=(ImportError, RuntimeError))  # no GPU, and no simulator
 
-from minifcn.kernels.cuda.bodies import classify, norm, optimiser, pooling  # noqa: E402
+from minifcn.kernels.cuda.bodies import classify, norm, optimiser, pooling
 
 cpu = kernels.load("cpu")
 SIDE = 512

@@ -15,8 +15,8 @@ from minifcn.kernels.shapes import Window
 
 pytest.importorskip("minifcn.kernels.cuda", exc_type=(ImportError, RuntimeError))  # no GPU, and no simulator
 
-from minifcn.kernels.cuda import classify, lang, norm, optimiser, pooling, resample  # noqa: E402
-from minifcn.kernels.cuda.array import CudaArray, from_host  # noqa: E402
+from minifcn.kernels.cuda import classify, lang, norm, optimiser, pooling, resample
+from minifcn.kernels.cuda.array import CudaArray, from_host
 
 reference = kernels.load("reference")
 MODULES = {
