@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from minifcn.kernels.cuda.array import CudaArray
 from minifcn.kernels.cuda.conv.walk import finished
-from minifcn.kernels.cuda.lang import SIMULATED, array_type, cuda, f32, f64, scalar_type, u32
+from minifcn.kernels.cuda.lang import SIMULATED, array_type, cuda, scalar_type, u32
 from minifcn.kernels.cuda.launching import Kernel, jit
 
 #: Threads to an element, each adding every _SLICES-th share; elements to a block.
@@ -18,7 +19,10 @@ _WIDTH = 8 if SIMULATED else 32
 _SIZE = _SLICES * _WIDTH
 
 
-def _made(number: Any) -> Kernel:
+@functools.cache
+def _made(dtype: np.dtype) -> Kernel:
+    number = dtype.type if SIMULATED else array_type(dtype).dtype
+
     @jit(launch_bounds=(_SIZE, 4))
     def add_shares(parts, bias, out, size, shares, channels, biased, relu):  # type: ignore[no-untyped-def]
         """out[e] = Σ_s parts[s, e] + bias[e mod channels], then ReLU if asked."""
@@ -51,12 +55,9 @@ def _made(number: Any) -> Kernel:
     return add_shares
 
 
-_KERNELS = {np.dtype(np.float32): _made(f32), np.dtype(np.float64): _made(f64)}
-
-
 def add_shares(parts: CudaArray, bias: CudaArray | None, out: CudaArray, relu: bool) -> None:
     """Write the sum of ``parts`` (shares, *out.shape), plus ``bias`` along the last axis, rectified if asked."""
-    _KERNELS[out.dtype].launch(
+    _made(out.dtype).launch(
         -(-out.size // _WIDTH),
         _SIZE,
         *(parts, parts if bias is None else bias, out, out.size, parts.shape[0], out.shape[-1]),
@@ -66,6 +67,6 @@ def add_shares(parts: CudaArray, bias: CudaArray | None, out: CudaArray, relu: b
 
 def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
     """Every kernel of this file with the types it is compiled for: (label, kernel, types)."""
-    for dtype, kernel in _KERNELS.items():
+    for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
         array, number = array_type(dtype), scalar_type(np.dtype(np.uint32))
-        yield f"add_shares {dtype}", kernel, (array, array, array, *[number] * 5)
+        yield f"add_shares {dtype}", _made(dtype), (array, array, array, *[number] * 5)
