@@ -1,14 +1,30 @@
 """How all tests run: Hypothesis' profile, PyTorch on one thread, and no test may leave global state changed."""
 
+import ctypes
 import os
 from pathlib import Path
 
-import pytest
-import torch
-from hypothesis import HealthCheck, settings
 
-import minifcn as mf
-from minifcn import random
+def _has_gpu() -> bool:
+    """Whether NVIDIA's driver is there and sees a GPU."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+
+
+# Before Numba is imported, which reads it then and never again: without a GPU, its simulator runs the GPU's kernels.
+if not _has_gpu():
+    os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+import minifcn as mf  # noqa: E402
+from minifcn import random  # noqa: E402
 
 settings.register_profile(
     "minifcn",

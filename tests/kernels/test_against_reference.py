@@ -1,12 +1,13 @@
 """Every device against the reference: the table of cases, then what is special about some kernels."""
 
 import itertools
+import types
 from contextlib import contextmanager
 
 import numba
 import numpy as np
 import pytest
-from kernel_cases import CASES, LAYOUTS, Draw
+from kernel_cases import CASES, LAYOUTS, Draw, elementwise
 from tolerances import assert_close
 
 from minifcn import kernels
@@ -16,18 +17,40 @@ from minifcn.kernels.cpu.choice import forcing
 from minifcn.kernels.shapes import Window
 
 DTYPES = ("float32", "float64")
+ELEMENTWISE = CASES[: len(list(elementwise()))]
 reference = kernels.load("reference")
+
+
+#: Interpreted, these take minutes or more; tests/kernels/cuda has smaller ones.
+TOO_SLOW_IN_THE_SIMULATOR = {"conv2d", "conv_transpose2d", "conv2d_weight"}
+#: Kernels that look at strides; all others see copies that these make.
+SEE_STRIDES = {"negative", "add", "divide", "where", "cast", "index", "index_add", "concatenate", "pad", "broadcast_to"}
+
+
+def cuda_on_host():
+    """The module on_host and an adapter of the GPU's kernels, or those of the simulator; skips where neither runs."""
+    try:
+        module = kernels.load("cuda")
+    except kernels.DeviceUnavailableError as error:
+        pytest.skip(str(error))
+    import on_host
+
+    return on_host, on_host.OnHost(module)
+
+
+def is_simulated(device):
+    return not isinstance(device, types.ModuleType) and cuda_on_host()[0].SIMULATED
 
 
 @pytest.fixture(params=[name for name in kernels.DEVICES if name != "reference"])
 def device(request):
-    if request.param in ("reference", "cpu"):
-        return kernels.load(request.param)  # always there: here an ImportError is a failure
-    return pytest.importorskip(kernels.DEVICES[request.param], exc_type=ImportError)
+    if request.param == "cuda":
+        return cuda_on_host()[1]
+    return kernels.load(request.param)  # always there: here an ImportError is a failure
 
 
 @contextmanager
-def poisoned_memory():
+def poisoned_memory(device):
     """New arrays hold NaN (or the most negative integer), so that a forgotten element shows."""
 
     def poison(array):
@@ -37,11 +60,26 @@ def poisoned_memory():
             array.fill(np.iinfo(array.dtype).min)
         return array
 
+    if not isinstance(device, types.ModuleType):
+        with cuda_on_host()[0].poisoned_memory():
+            yield
+        return
     with pytest.MonkeyPatch.context() as patch:
         for name in ("empty", "empty_like"):
             make = getattr(np, name)
             patch.setattr(np, name, lambda *args, make=make, **kwargs: poison(make(*args, **kwargs)))
         yield
+
+
+def layouts(device, case, dtype):
+    """The layouts to test: all, but in the simulator only what its speed allows."""
+    if not is_simulated(device):
+        return LAYOUTS
+    if case.kernel in TOO_SLOW_IN_THE_SIMULATOR:
+        pytest.skip("too slow in the simulator")
+    if dtype == "float64" and case not in ELEMENTWISE:
+        pytest.skip("the simulator runs float32, and float64 where functions of one number are tested")
+    return LAYOUTS if dtype == "float32" and case.kernel in SEE_STRIDES else ("contiguous",)
 
 
 def call(device, case, arguments):
@@ -65,12 +103,14 @@ def is_array(value):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_agrees_with_reference(device, case, dtype):
+    tested = layouts(device, case, dtype)
     expected = call(reference, case, case.arguments(Draw(dtype)))
-    call(device, case, case.arguments(Draw(dtype)))  # compiles, for which memory must not be poisoned
-    for layout in LAYOUTS:
+    if not is_simulated(device):
+        call(device, case, case.arguments(Draw(dtype)))  # compiles, for which memory must not be poisoned
+    for layout in tested:
         arguments = case.arguments(Draw(dtype, layout))
         before = [[array.copy() for array in arrays_in(argument)] for argument in arguments]
-        with poisoned_memory():
+        with poisoned_memory(device):
             actual = call(device, case, arguments)
         assert len(actual) == len(expected)
         for computed, wanted in zip(actual, expected, strict=True):
@@ -167,6 +207,7 @@ def test_batch_norm_lets_nan_through_its_relu(device, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("channels", [1, 3, 40])
 def test_convolutions_let_nan_through_their_relu(device, channels, dtype):
+    skip_if_simulated(device)
     x = np.array([np.nan, -1.0, 1.0, 2.0], dtype).reshape(1, 1, 4, 1)
     window, weight = Window((1, 1)), np.ones((1, 1, 1, channels), dtype)
     y = device.conv2d(x, weight, np.full(channels, -1.5, dtype), window, 1, (1, 4), True)
@@ -178,7 +219,13 @@ def test_convolutions_let_nan_through_their_relu(device, channels, dtype):
 # --- many numbers ----------------------------------------------------------------------------------------------------
 
 
+def skip_if_simulated(device):
+    if is_simulated(device):
+        pytest.skip("too slow in the simulator")
+
+
 def test_float32_sums_over_many_pixels_keep_their_digits(device):
+    skip_if_simulated(device)
     x = np.full((1_500_000, 3), 0.1, np.float32)  # added up one by one in float32, this is off by a percent
     exact = len(x) * float(np.float32(0.1))
     assert_close(device.sum(x, (0,), False), np.full(3, exact, np.float32))
@@ -191,6 +238,7 @@ def test_float32_sums_over_many_pixels_keep_their_digits(device):
 
 @pytest.mark.parametrize("shape", [(4, 96, 96, 16), (3, 5, 1), (40000, 3), (300, 67)])
 def test_variance_beside_a_large_mean(device, shape):
+    skip_if_simulated(device)
     x = (1e4 + np.random.default_rng(3).standard_normal(shape)).astype(np.float32)
     x[:1] -= 50.0  # the first pixels are not like the others
     axes, exact = tuple(range(x.ndim - 1)), x.astype(np.float64)
