@@ -1,9 +1,9 @@
 """How many numbers become one, in passes over ever fewer.
 
-Axes that are reduced together are one: an array is (outer, length, inner), its middle axis goes. Blocks are tiles of
-threads, ``across`` along the fastest axis, so that warps read runs of memory, and ``down`` along the next one. Each
-thread combines some hundred numbers, the block combines its threads' results in a tree, and further passes combine
-those of the blocks. Who combines what depends on shapes alone, so the bits are the same each time.
+Axes that are reduced together are one: an array is (outer, length, inner), its middle axis goes. Threads ``across``
+stand on neighbouring columns, so that warps read runs of memory; the ``members`` share a column's numbers; what is left
+of a block takes further lines. Each thread combines up to some hundred numbers, the members combine their results in a
+tree, and further passes combine those of chunks. Who combines what depends on shapes alone: the bits never change.
 
 Sums of float32 are float32 over the 128 numbers of a thread, in four parts, and float64 from there on.
 """
@@ -19,7 +19,7 @@ import numpy as np
 
 from minifcn.kernels.cuda import lang
 from minifcn.kernels.cuda.arrange import cast, contiguous
-from minifcn.kernels.cuda.array import CudaArray, Shape, empty, full
+from minifcn.kernels.cuda.array import CudaArray, empty, full
 from minifcn.kernels.cuda.bodies import reduce as bodies
 from minifcn.kernels.cuda.lang import cuda, device_function, u32
 from minifcn.kernels.cuda.launching import Kernel, jit, threads_and_blocks
@@ -27,6 +27,7 @@ from minifcn.kernels.cuda.launching import Kernel, jit, threads_and_blocks
 _THREADS = 32 if lang.SIMULATED else 256  # of a block
 _PARTS = 4  # accumulators of a thread, whose reads overlap
 _MOST = 128  # numbers that a thread combines
+_BLOCKS = 1024  # that a large array is worth: some on every multiprocessor
 _CHUNK = 1024  # numbers that a thread of `argmax` looks at, where lines are long
 
 _is_first_largest = device_function(bodies.is_first_largest)
@@ -54,7 +55,7 @@ def reduced(body: str, x: CudaArray, axes: tuple[int, ...], keepdims: bool, resu
     while length > 1 or array is not target:
         chunks, launch = _pass(outer, length, inner)
         written = target if chunks == 1 else empty((outer, chunks, inner), between)
-        launch(_kernel(body, inner > 1, _inside(array.dtype, body), between.type), array, written)
+        launch(_kernel(body, _inside(array.dtype, body), between.type), array, written)
         array, length = written, chunks
     return y
 
@@ -110,30 +111,20 @@ def _inside(dtype: np.dtype, body: str) -> type:
 
 def _pass(outer: int, length: int, inner: int) -> tuple[int, Any]:
     """How many chunks a pass leaves of each line of ``length``, and a function that launches it."""
-    if inner > 1:  # columns: threads across stand on neighbouring columns, and those below share a column's numbers
-        across = _power_of_two(inner, _THREADS)
-        down = _THREADS // across
-        chunk = _chunk(length, down)
-        chunks = -(-length // chunk)
-        grid: Shape = (outer * chunks * -(-inner // across),)
-    else:  # rows: threads across share a row's numbers, those below stand on other rows
-        across = _power_of_two(length, _THREADS)
-        down = _THREADS // across
-        chunk = _chunk(length, across)
-        chunks = -(-length // chunk)
-        grid = (-(-outer // down) * chunks,)
-    shape = (outer, length, inner, chunk, chunks, across, down)
+    across = _power_of_two(inner, _THREADS)
+    members = _power_of_two(-(-length // _PARTS), _THREADS // across)
+    lines = _THREADS // (across * members)
+    each = min(_MOST, -(-outer * length * inner // (_THREADS * _BLOCKS)))  # of one thread, if blocks are to be many
+    chunks = -(-length // (members * max(each, 2 * _PARTS)))
+    chunk = -(-length // chunks)
+    chunks = -(-length // chunk)
+    grid = -(-outer * chunks // lines) * -(-inner // across)
+    shape = (outer, length, inner, chunk, chunks, across, members)
 
     def launch(kernel: Kernel, x: CudaArray, y: CudaArray) -> None:
         kernel.launch(grid, _THREADS, x, y, shape)
 
     return chunks, launch
-
-
-def _chunk(length: int, threads: int) -> int:
-    """Numbers of a line that ``threads`` threads combine: as many as they may, in equal chunks."""
-    chunks = -(-length // (threads * _MOST))
-    return -(-length // chunks)
 
 
 def _power_of_two(number: int, most: int) -> int:
@@ -144,58 +135,52 @@ def _power_of_two(number: int, most: int) -> int:
     return power
 
 
-# --- kernels; shape is (outer, length, inner, chunk, chunks, across, down) --------------------------------------------
+# --- kernels; shape is (outer, length, inner, chunk, chunks, across, members) -----------------------------------------
 
 # mypy: disable-error-code="no-untyped-def"
 
 
 @functools.cache
-def _kernel(body: str, columns: bool, inside: type, between: type) -> Kernel:
-    """Combines chunks of lines: ``inside`` a thread in one type, ``between`` threads in another."""
+def _kernel(body: str, inside: type, between: type) -> Kernel:
+    """Combines chunks of lines: a thread in one type, ``inside``, threads with each other in another, ``between``."""
     combine = device_function(getattr(bodies, body))
     of_some = _combined_by_thread(combine, inside)
 
     @jit()
     def _reduce(x, y, shape):
-        outer, length, inner, chunk, chunks, across, down = shape
+        outer, length, inner, chunk, chunks, across, members = shape
         shared = cuda.shared.array(_THREADS, between)
         thread, block = u32(cuda.threadIdx.x), u32(cuda.blockIdx.x)
-        j = u32(thread // across)
-        i = u32(thread - u32(j * across))
-        if columns:
-            tiles = u32(u32(u32(inner + across) - u32(1)) // across)
-            line = u32(block // tiles)
-            column = u32(u32(u32(block - u32(line * tiles)) * across) + i)
-            member, members = j, down
-            row = u32(line // chunks)
-            here = column < inner
-        else:
-            line = u32(block // chunks)
-            column = u32(0)
-            member, members = i, across
-            row = u32(u32(line * down) + j)
-            line = u32(block - u32(line * chunks))  # the chunk
-            here = row < outer
-        part = u32(line % chunks)
+        above = u32(thread // across)
+        line_of_block = u32(above // members)
+        member = u32(above - u32(line_of_block * members))
+        tiles = u32(u32(u32(inner + across) - u32(1)) // across)
+        group = u32(block // tiles)
+        tile = u32(block - u32(group * tiles))
+        column = u32(u32(tile * across) + u32(thread - u32(above * across)))
+        line = u32(u32(group * u32(u32(_THREADS) // u32(across * members))) + line_of_block)
+        row = u32(line // chunks)
+        part = u32(line - u32(row * chunks))
         first = u32(part * chunk)
-        end = min(u32(first + chunk), length)
-        begin = u32(first + member)
-        if here and begin < end:
-            start = u32(u32(u32(u32(row * length) + begin) * inner) + column)
-            count = u32(u32(u32(u32(end - begin) + members) - u32(1)) // members)
+        here = column < inner and row < outer
+        filled = min(members, u32(min(chunk, u32(length - first))))
+        if here and member < filled:
+            start = u32(u32(u32(u32(u32(row * length) + first) + member) * inner) + column)
+            left = u32(min(chunk, u32(length - first)) - member)
+            count = u32(u32(u32(left + members) - u32(1)) // members)
             shared[thread] = between(of_some(x, start, u32(members * inner), count))
-        filled = min(members, u32(end - first))
-        apart = u32(across if columns else u32(1))
         half = u32(members // u32(2))
         while half > 0:  # a tree: member m combines with member m + half
             cuda.syncthreads()
             if here and member < half and u32(member + half) < filled:
-                shared[thread] = combine(shared[thread], shared[u32(thread + u32(half * apart))])
+                shared[thread] = combine(shared[thread], shared[u32(thread + u32(half * across))])
             half = u32(half // u32(2))
         if here and member == 0:
-            y[u32(u32(u32(u32(row * chunks) + part) * inner) + column)] = shared[thread]
+            y[u32(u32(line * inner) + column)] = shared[thread]
 
-    return _reduce
+    kernel: Kernel = _reduce
+    kernel.name = {"total": "sum", "larger": "max", "smaller": "min"}[body]
+    return kernel
 
 
 def _combined_by_thread(combine: Any, inside: type) -> Any:
@@ -263,18 +248,15 @@ def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
     """Label, kernel and argument types of what is compiled in practice."""
     number, shape = lang.scalar_type(np.dtype(np.uint32)), lang.tuple_type(7)
     double, integers = lang.array_type(np.dtype(np.float64)), lang.array_type(np.dtype(np.int64))
-    for columns in (False, True):
-        where = "columns" if columns else "rows"
-        for dtype in map(np.dtype, (np.float32, np.float64)):
-            x, kind = lang.array_type(dtype), dtype.type
-            kernel = _kernel("total", columns, kind, np.float64)
-            yield f"sum of {where}, first pass {dtype}", kernel, (x, double, shape)
-            yield f"sum of {where}, only pass {dtype}", kernel, (x, x, shape)
-            yield f"max of {where} {dtype}", _kernel("larger", columns, kind, kind), (x, x, shape)
-        last = _kernel("total", columns, np.float64, np.float64)
-        yield f"sum of {where}, last pass", last, (double, lang.array_type(np.dtype(np.float32)), shape)
-        booleans = lang.array_type(np.dtype(np.uint8))
-        yield f"sum of {where}, booleans", _kernel("total", columns, np.int64, np.int64), (booleans, integers, shape)
+    for dtype in map(np.dtype, (np.float32, np.float64)):
+        x, kind = lang.array_type(dtype), dtype.type
+        yield f"sum, first pass {dtype}", _kernel("total", kind, np.float64), (x, double, shape)
+        yield f"sum, only pass {dtype}", _kernel("total", kind, np.float64), (x, x, shape)
+        yield f"max {dtype}", _kernel("larger", kind, kind), (x, x, shape)
+    last = _kernel("total", np.float64, np.float64)
+    yield "sum, last pass", last, (double, lang.array_type(np.dtype(np.float32)), shape)
+    booleans = lang.array_type(np.dtype(np.uint8))
+    yield "sum of booleans", _kernel("total", np.int64, np.int64), (booleans, integers, shape)
     for dtype in map(np.dtype, (np.float32, np.float64)):
         x = lang.array_type(dtype)
         yield f"argmax {dtype}", _argmax, (x, integers, *[number] * 4)
