@@ -19,7 +19,6 @@ from minifcn.kernels.cuda.lang import SIMULATED, array_type, cuda, scalar_type, 
 from minifcn.kernels.cuda.launching import Kernel, jit
 from minifcn.kernels.shapes import Window
 
-
 #: A tile is _TILE x _TILE, of _THREADS² threads with _EACH² sums, _SLAB terms at a time.
 _TILE, _SLAB, _EACH = (16, 8, 4) if SIMULATED else (64, 16, 4)
 _THREADS = _TILE // _EACH
@@ -39,9 +38,7 @@ def matmul(a: CudaArray, b: CudaArray) -> CudaArray:
     a, b = operand(a, dtype), operand(b, dtype)
     if math.prod(b.shape[:-2]) == 1:  # one matrix on the right: all rows on the left at once
         rows = a.size // K
-        result = conv2d(
-            a.reshape(1, 1, rows, K), b.reshape(1, 1, K, N), None, Window((1, 1)), 1, (1, rows), relu=False
-        )
+        result = conv2d(a.reshape(1, 1, rows, K), b.reshape(1, 1, K, N), None, Window((1, 1)), 1, (1, rows), relu=False)
         return result.reshape(*leading, M, N)
     a = operand(a.broadcast_view((*leading, M, K)), dtype)
     b = operand(b.broadcast_view((*leading, K, N)), dtype)

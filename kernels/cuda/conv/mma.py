@@ -25,7 +25,6 @@ from minifcn.kernels.cuda.conv.variant import Variant
 from minifcn.kernels.cuda.conv.walk import (
     BIAS,
     CG,
-    COLUMN_PHASES,
     IMAGES,
     KG,
     KW,
