@@ -34,7 +34,7 @@ gpu-check:
 	rm -rf build/gpu && mkdir -p build/gpu/minifcn
 	ln -s $(addprefix ../../../,$(wildcard minifcn/*)) build/gpu/minifcn/
 	ln -s ../../../kernels ../../../benchmarks build/gpu/minifcn/
-	PYTHONPATH="$(CURDIR)/build/gpu" $(PYTHON) -P -m minifcn.benchmarks.gpu --out "$(OUT)" $(GPU_CHECK_OPTIONS)
+	PYTHONPATH="$(CURDIR)/build/gpu$${PYTHONPATH:+:$$PYTHONPATH}" $(PYTHON) -P -m minifcn.benchmarks.gpu --out "$(OUT)" $(GPU_CHECK_OPTIONS)
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

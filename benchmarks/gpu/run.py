@@ -89,7 +89,7 @@ class _Process:
         self._log = (out / f"{parts[0][0].name}.log").open("w", encoding="utf-8")
         words = [f"{part.name}:{seconds:.1f}" for part, seconds in parts]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "minifcn.benchmarks.gpu.child", str(out), "tiny" if tiny else "full", *words],
+            [sys.executable, "-P", "-m", "minifcn.benchmarks.gpu.child", str(out), "tiny" if tiny else "full", *words],
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,

@@ -63,10 +63,12 @@ def alternate(
 ) -> dict[str, float]:
     """Median milliseconds of each, measured in turn, in about ``seconds`` (and what the warm-up takes)."""
     repeats = {}
+    share = 1e3 * seconds / len(contestants) / rounds
     for name, work in contestants.items():
         once(work, 1)  # compiles
-        single = once(work, 1 if SIMULATED else 3) if SIMULATED else min(once(work, 2), once(work, 3))
-        share = 1e3 * seconds / len(contestants) / rounds
+        single = once(work, 1)
+        if single < share / 8:  # then there is time to warm up, and to find out better
+            single = min(once(work, 3), once(work, 5))
         repeats[name] = 1 if SIMULATED else max(1, min(200, int(share / max(single, 1e-3))))
     if SIMULATED:
         rounds = 1

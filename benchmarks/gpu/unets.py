@@ -41,7 +41,15 @@ def run(record: Record, tiny: bool) -> None:
                     rest = "; ".join(f"base {b}, {n} x {size}²" for b, n, size, _ in table[number:])
                     record.note(f"no time for: {rest}")
                     return
-                _network(record, *row, ratios)
+                try:
+                    _network(record, *row, ratios)
+                except Exception as problem:
+                    # Ours, its graph and PyTorch's networks are there together: on a small GPU, that can be too much.
+                    if "OutOfMemory" not in type(problem).__name__:
+                        raise
+                    record.note(f"base {row[0]}, {row[1]} x {row[2]}²: {str(problem)[:200]}")
+                    problem.__traceback__ = None  # it holds the networks
+                _release()
     finally:
         settings.set_allow_tf32(False)
         for precision, found in ratios.items():
@@ -84,7 +92,7 @@ def _network(record: Record, base: int, batch: int, size: int, depth: int, ratio
             ratios[precision].append(row["ratio"])
         record.add("training steps", **row)
         del ours, graph, contestants
-        _release()
+        gc.collect()
 
 
 class Ours:

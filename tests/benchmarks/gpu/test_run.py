@@ -48,8 +48,9 @@ def parts_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     real = run.subprocess.Popen
 
     def started(command, **options):
-        assert command[1:3] == ["-m", "minifcn.benchmarks.gpu.child"]
-        return real([command[0], str(script), *command[3:]], **options)
+        # -P: a checkout's root, where the check is run, has a folder minifcn without minifcn.kernels.
+        assert command[1:4] == ["-P", "-m", "minifcn.benchmarks.gpu.child"]
+        return real([command[0], str(script), *command[4:]], **options)
 
     monkeypatch.setattr(run.subprocess, "Popen", started)
     monkeypatch.setattr(run, "_GRACE", 0.5)
