@@ -449,3 +449,21 @@ def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
                 steps = [lang.tuple_type(rank + 1 if kind == _ARRAY else 1) for kind in kinds]
                 kernel = _strided_kernel(formula, number, kinds, rank)
                 yield f"{formula}, {rank} axes {dtype}", kernel, (*given, y, count, lang.tuple_type(rank), *steps)
+    yield from _integers_to_check()
+
+
+def _integers_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
+    """Formulas of integers, and changes of the type."""
+    count, integers = lang.scalar_type(np.dtype(np.uint32)), lang.array_type(np.dtype(np.int64))
+    two = (_ARRAY, _ARRAY)
+    for formula in ("add", "multiply", "integer_power", "maximum"):
+        yield f"{formula} int64", _flat_kernel(formula, np.int64, two), (integers, integers, integers, count)
+    booleans = lang.array_type(_BOOL)
+    yield "equal int64", _flat_kernel("equal", np.int64, two), (integers, integers, booleans, count)
+    yield "add bool", _flat_kernel("add", np.int64, two), (booleans, booleans, booleans, count)
+    kinds = (np.bool_, np.uint8, np.int32, np.int64, np.float32, np.float64)
+    for given in map(np.dtype, kinds):
+        for made in map(np.dtype, kinds):
+            if given != made:
+                kernel = _flat_kernel("same", _computed_in(given if made == _BOOL else made), (_ARRAY,))
+                yield f"{given} to {made}", kernel, (lang.array_type(given), lang.array_type(made), count)

@@ -23,6 +23,8 @@ reference = kernels.load("reference")
 
 #: Interpreted, these take minutes or more; tests/kernels/cuda has smaller ones.
 TOO_SLOW_IN_THE_SIMULATOR = {"conv2d", "conv_transpose2d", "conv2d_weight"}
+#: Labels of cases of so many elements that interpreting them takes seconds.
+LARGE = {"large (1, 2)", "large (2, 3)", "large (3,)", "(40, 33)", "1100 3", "(1300, 2)"}
 #: Kernels that look at strides; all others see copies that these make.
 SEE_STRIDES = {"negative", "add", "divide", "where", "cast", "index", "index_add", "concatenate", "pad", "broadcast_to"}
 
@@ -75,7 +77,7 @@ def layouts(device, case, dtype):
     """The layouts to test: all, but in the simulator only what its speed allows."""
     if not is_simulated(device):
         return LAYOUTS
-    if case.kernel in TOO_SLOW_IN_THE_SIMULATOR:
+    if case.kernel in TOO_SLOW_IN_THE_SIMULATOR or case.label in LARGE:
         pytest.skip("too slow in the simulator")
     if dtype == "float64" and case not in ELEMENTWISE:
         pytest.skip("the simulator runs float32, and float64 where functions of one number are tested")
