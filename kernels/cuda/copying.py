@@ -22,7 +22,12 @@ from minifcn.kernels.cuda.striding import collapsed, elements, span, two_places_
 _EACH = 4  # pieces that a thread moves, all read before the first is written
 
 #: What stands for a piece of so many bytes; 16 are four float32.
-_PIECES = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16), 4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
+_PIECES: dict[int, np.dtype] = {
+    1: np.dtype(np.uint8),
+    2: np.dtype(np.uint16),
+    4: np.dtype(np.uint32),
+    8: np.dtype(np.uint64),
+}
 _FOUR = np.dtype(np.float32)
 
 

@@ -180,7 +180,7 @@ def _float(x: Operand) -> np.dtype:
     return kind if kind.kind == "f" else np.dtype(np.float64)
 
 
-def _computed_in(dtype: np.dtype) -> type:
+def _computed_in(dtype: np.dtype) -> Any:
     """The type that a formula is computed in: integers all in 64 bits."""
     if dtype.kind == "f":
         return np.float64 if dtype == np.float64 else np.float32
@@ -210,7 +210,7 @@ def _applied(formula: str, dtype: np.dtype, *operands: Operand, result: np.dtype
     return y
 
 
-def _number_or_array(operand: Operand, number: type) -> Any:
+def _number_or_array(operand: Operand, number: Any) -> Any:
     """An operand as the kernel gets it."""
     return operand if isinstance(operand, CudaArray) else np.asarray(operand).astype(number)[()]
 
@@ -222,7 +222,7 @@ def _kind(operand: Any, shape: tuple[int, ...]) -> str:
     return _FIRST if operand.size == 1 and operand.shape != shape else _ARRAY
 
 
-def _launch_strided(formula: str, number: type, given: list[Any], y: CudaArray) -> None:
+def _launch_strided(formula: str, number: Any, given: list[Any], y: CudaArray) -> None:
     """Run the kernel that looks up where each element is."""
     views = {k: x.broadcast_view(y.shape) for k, x in enumerate(given) if isinstance(x, CudaArray)}
     shape, steps = collapsed(y.shape, *(elements(view.strides, view.itemsize) for view in views.values()), _row(y))
@@ -272,7 +272,7 @@ _READERS = {_ARRAY: _element, _FIRST: _first, _NUMBER: _number}
 
 @functools.cache
 def _formula(name: str) -> Callable[..., Any]:
-    return device_function(getattr(bodies, name))  # type: ignore[no-any-return]
+    return device_function(getattr(bodies, name))
 
 
 def _named(kernel: Kernel, formula: str) -> Kernel:
@@ -282,7 +282,7 @@ def _named(kernel: Kernel, formula: str) -> Kernel:
 
 
 @functools.cache
-def _flat_kernel(formula: str, number: type, kinds: tuple[str, ...]) -> Kernel:
+def _flat_kernel(formula: str, number: Any, kinds: tuple[str, ...]) -> Kernel:
     """The kernel that runs along memory."""
     body = _formula(formula)
     readers = [_READERS[kind] for kind in kinds]
@@ -357,7 +357,7 @@ def _flat_of_three(body: Any, number: Any, read_a: Any, read_b: Any, read_c: Any
 
 
 @functools.cache
-def _strided_kernel(formula: str, number: type, kinds: tuple[str, ...], rank: int) -> Kernel:
+def _strided_kernel(formula: str, number: Any, kinds: tuple[str, ...], rank: int) -> Kernel:
     """The kernel that finds the place of each element from its number."""
     body = _formula(formula)
     place = place_of(rank)
@@ -437,7 +437,7 @@ def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
     two = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "leaky_relu")
     comparisons = ("greater", "greater_equal", "equal")
     for dtype in map(np.dtype, (np.float32, np.float64)):
-        x, scalar, number = lang.array_type(dtype), lang.scalar_type(dtype), dtype.type
+        x, scalar, number = lang.array_type(dtype), lang.scalar_type(dtype), _computed_in(dtype)
         for formula in (*one, *two, *comparisons, "where", "scale_by_sign"):
             operands = 1 if formula in one else 3 if formula in ("where", "scale_by_sign") else 2
             arrays = operands - (formula in ("leaky_relu", "scale_by_sign"))

@@ -300,5 +300,5 @@ def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
                 types = (x, x, places, places, number, shape, shape, shape)
                 kind = "scatter" if to_memory else "gather"
                 yield f"{kind} {label}", _move_kernel(rank, axis, to_memory, to_memory), types
-            types = (x, x, places, places, places, number, shape, shape, shape)
-            yield f"sums {label}", _sum_kernel(rank, axis), types
+            lists = (places, places, places)
+            yield f"sums {label}", _sum_kernel(rank, axis), (x, x, *lists, number, shape, shape, shape)

@@ -41,7 +41,7 @@ def reduced(body: str, x: CudaArray, axes: tuple[int, ...], keepdims: bool, resu
     gone = {a % x.ndim for a in axes}
     kept = tuple(1 if a in gone else n for a, n in enumerate(x.shape) if keepdims or a not in gone)
     count = math.prod(x.shape[a] for a in gone)
-    if count == 0 and math.prod(kept) and body != "total":
+    if count == 0 and 0 not in kept and body != "total":
         raise ValueError(f"the largest or smallest of no elements: axes {axes} of shape {x.shape}")
     if x.size == 0:
         return full(kept, 0, result)
@@ -55,7 +55,7 @@ def reduced(body: str, x: CudaArray, axes: tuple[int, ...], keepdims: bool, resu
     while length > 1 or array is not target:
         chunks, launch = _pass(outer, length, inner)
         written = target if chunks == 1 else empty((outer, chunks, inner), between)
-        launch(_kernel(body, _inside(array.dtype, body), between.type), array, written)
+        launch(_kernel(body, _inside(array.dtype, body), _inside(between, body)), array, written)
         array, length = written, chunks
     return y
 
@@ -104,9 +104,9 @@ def _plain(x: CudaArray) -> CudaArray:
     return CudaArray(x._layout.view(np.uint8)) if x.dtype == bool else x
 
 
-def _inside(dtype: np.dtype, body: str) -> type:
+def _inside(dtype: np.dtype, body: str) -> Any:
     """The type that a thread combines numbers in."""
-    return np.int64 if body == "total" and dtype.kind != "f" else dtype.type  # type: ignore[no-any-return]
+    return np.int64 if body == "total" and dtype.kind != "f" else dtype.type
 
 
 def _pass(outer: int, length: int, inner: int) -> tuple[int, Any]:
@@ -137,11 +137,11 @@ def _power_of_two(number: int, most: int) -> int:
 
 # --- kernels; shape is (outer, length, inner, chunk, chunks, across, members) -----------------------------------------
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 
 @functools.cache
-def _kernel(body: str, inside: type, between: type) -> Kernel:
+def _kernel(body: str, inside: Any, between: Any) -> Kernel:
     """Combines chunks of lines: a thread in one type, ``inside``, threads with each other in another, ``between``."""
     combine = device_function(getattr(bodies, body))
     of_some = _combined_by_thread(combine, inside)
@@ -183,7 +183,7 @@ def _kernel(body: str, inside: type, between: type) -> Kernel:
     return kernel
 
 
-def _combined_by_thread(combine: Any, inside: type) -> Any:
+def _combined_by_thread(combine: Any, inside: Any) -> Any:
     """A function that combines ``count`` numbers ``step`` apart, at least one."""
 
     def _of_some(x, start, step, count):
@@ -249,7 +249,7 @@ def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
     number, shape = lang.scalar_type(np.dtype(np.uint32)), lang.tuple_type(7)
     double, integers = lang.array_type(np.dtype(np.float64)), lang.array_type(np.dtype(np.int64))
     for dtype in map(np.dtype, (np.float32, np.float64)):
-        x, kind = lang.array_type(dtype), dtype.type
+        x, kind = lang.array_type(dtype), _inside(dtype, "larger")
         yield f"sum, first pass {dtype}", _kernel("total", kind, np.float64), (x, double, shape)
         yield f"sum, only pass {dtype}", _kernel("total", kind, np.float64), (x, x, shape)
         yield f"max {dtype}", _kernel("larger", kind, kind), (x, x, shape)

@@ -37,7 +37,7 @@ def uniform(shape: tuple[int, ...], key: int | CudaArray) -> CudaArray:
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 
 @device_function

@@ -5,14 +5,17 @@ Numba knows NumPy's functions of numbers too, so that a test can compile bodies 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
 from minifcn.kernels.cuda.lang import SIMULATED
 
-if SIMULATED:
-    exp, log, log1p, power, sqrt, tanh = np.exp, np.log, np.log1p, np.power, np.sqrt, np.tanh
-else:
-    exp, log, log1p, power, sqrt, tanh = math.exp, math.log, math.log1p, math.pow, math.sqrt, math.tanh
+exp: Any = np.exp if SIMULATED else math.exp
+log: Any = np.log if SIMULATED else math.log
+log1p: Any = np.log1p if SIMULATED else math.log1p
+power: Any = np.power if SIMULATED else math.pow
+sqrt: Any = np.sqrt if SIMULATED else math.sqrt
+tanh: Any = np.tanh if SIMULATED else math.tanh
 
 __all__ = ["exp", "log", "log1p", "power", "sqrt", "tanh"]
