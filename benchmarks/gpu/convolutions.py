@@ -163,7 +163,7 @@ class Inputs:
     def to_ours(self, kernel: str, result: Any) -> np.ndarray:
         """A result of PyTorch's in our order of axes, on the host."""
         order = (2, 3, 1, 0) if kernel == "conv2d_weight" else (0, 2, 3, 1)
-        return result.permute(order).cpu().numpy()  # type: ignore[no-any-return]
+        return result.permute(order).cpu().numpy()
 
     def peers(self, kernel: str, precision: str) -> dict[str, timing.Work]:
         """What we are compared with."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -83,6 +85,10 @@ def _products(record: Record, n: int) -> None:
     ):
         torch.backends.cuda.matmul.allow_tf32 = allowed
         a, b = (torch.randn(n, n, device=timing.TORCH_DEVICE).to(dtype) for _ in range(2))
-        spent = timing.alternate({name: lambda _, a=a, b=b: a @ b})[name]
+        spent = timing.alternate({name: partial(_product, a, b)})[name]
         record.add("limits", what=f"matrix product, torch, {name}", value=2e-9 * n**3 / spent, unit="TFLOP/s")
     torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def _product(a: Any, b: Any, _: int) -> Any:
+    return a @ b

@@ -278,4 +278,4 @@ NUMPY: dict[str, Callable[..., Any]] = {
 
 def find(name: str) -> Callable[..., Any]:
     """The formula of a kernel."""
-    return NUMPY.get(name) or globals()[name]  # type: ignore[no-any-return]
+    return NUMPY.get(name) or globals()[name]

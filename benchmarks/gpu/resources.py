@@ -51,7 +51,7 @@ def tool(name: str) -> str | None:
     """The path of one of CUDA's programs: on PATH, or in a package of NVIDIA's; None if it is not installed."""
     found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
     if found is None and importlib.util.find_spec("cuda.pathfinder"):
-        from cuda import pathfinder
+        pathfinder = importlib.import_module("cuda.pathfinder")
 
         found = pathfinder.find_nvidia_binary_utility(name)
     return found

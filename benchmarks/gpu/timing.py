@@ -13,9 +13,12 @@ from minifcn.kernels.cuda.events import Event
 from minifcn.kernels.cuda.lang import SIMULATED
 
 try:
-    import torch
+    import torch as _torch
 except ImportError:  # then there is nobody to compare with
-    torch = None
+    _torch = None
+
+#: PyTorch, or None.
+torch: Any = _torch
 
 #: What is timed: called with 0, 1, 2, ..., so that it can take other inputs each time.
 Work = Callable[[int], Any]

@@ -63,7 +63,7 @@ def run(record: Record, tiny: bool) -> None:
 def _network(record: Record, base: int, batch: int, size: int, depth: int, ratios: dict[str, list[float]]) -> None:
     for precision in ("float32", "TF32"):
         settings.set_allow_tf32(precision == "TF32")
-        name = {"base": base, "batch": batch, "size": size, "precision": precision}
+        name: dict[str, Any] = {"base": base, "batch": batch, "size": size, "precision": precision}
         ours, row = Ours(base, batch, size, depth), dict(name)
         first = ours.step(0)
         row["launches"] = ours.launches()
