@@ -55,7 +55,10 @@ def load(device: str) -> ModuleType:
     if module is None:
         if device not in DEVICES:
             raise ValueError(f"unknown device {device!r}; devices: {', '.join(DEVICES)}")
-        module = _loaded[device] = import_module(DEVICES[device])
+        module = import_module(DEVICES[device])
+        if hasattr(module, "start"):
+            module.start()  # what is missing is said here, not at the first kernel
+        _loaded[device] = module
     return module
 
 

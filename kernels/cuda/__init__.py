@@ -1,13 +1,10 @@
-"""The GPU's kernels, in Numba-CUDA. To import them takes a GPU, its driver and numba-cuda, or Numba's simulator."""
+"""The GPU's kernels, in Numba-CUDA. They can be imported and compiled anywhere; `start` finds the GPU to run them."""
 
-from minifcn.kernels.cuda import driver
-
-driver.start()  # what is missing is said here, not at the first kernel
-
-from minifcn.kernels.cuda.arrange import broadcast_to, cast, concatenate, index, index_add, pad  # noqa: E402
-from minifcn.kernels.cuda.classify import cross_entropy, cross_entropy_gradient, log_softmax, softmax  # noqa: E402
-from minifcn.kernels.cuda.conv import conv2d, conv2d_weight, conv_transpose2d  # noqa: E402
-from minifcn.kernels.cuda.elementwise import (  # noqa: E402
+from minifcn.kernels.cuda.arrange import broadcast_to, cast, concatenate, index, index_add, pad
+from minifcn.kernels.cuda.classify import cross_entropy, cross_entropy_gradient, log_softmax, softmax
+from minifcn.kernels.cuda.conv import conv2d, conv2d_weight, conv_transpose2d
+from minifcn.kernels.cuda.driver import start as start
+from minifcn.kernels.cuda.elementwise import (
     absolute,
     add,
     divide,
@@ -32,14 +29,14 @@ from minifcn.kernels.cuda.elementwise import (  # noqa: E402
     tanh,
     where,
 )
-from minifcn.kernels.cuda.gradients import scale_all, squared_norm  # noqa: E402
-from minifcn.kernels.cuda.linear import matmul  # noqa: E402
-from minifcn.kernels.cuda.norm import batch_norm, batch_norm_gradient, moments, running_statistics  # noqa: E402
-from minifcn.kernels.cuda.optimiser import adam_step, rmsprop_step, sgd_step  # noqa: E402
-from minifcn.kernels.cuda.placing import from_host, full, to_host, uniform  # noqa: E402
-from minifcn.kernels.cuda.pooling import gather2d, max_pool2d, max_unpool2d  # noqa: E402
-from minifcn.kernels.cuda.reduce import argmax, max, min, sum  # noqa: E402
-from minifcn.kernels.cuda.resample import resample2d  # noqa: E402
+from minifcn.kernels.cuda.gradients import scale_all, squared_norm
+from minifcn.kernels.cuda.linear import matmul
+from minifcn.kernels.cuda.norm import batch_norm, batch_norm_gradient, moments, running_statistics
+from minifcn.kernels.cuda.optimiser import adam_step, rmsprop_step, sgd_step
+from minifcn.kernels.cuda.placing import from_host, full, to_host, uniform
+from minifcn.kernels.cuda.pooling import gather2d, max_pool2d, max_unpool2d
+from minifcn.kernels.cuda.reduce import argmax, max, min, sum
+from minifcn.kernels.cuda.resample import resample2d
 
 __all__ = [
     "absolute",
