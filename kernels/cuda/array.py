@@ -25,12 +25,13 @@ class CudaArray:
     ``__dlpack__``.
     """
 
-    __slots__ = ("__weakref__", "_layout")
+    __slots__ = ("__weakref__", "_layout", "_pointer")
 
     __array_ufunc__ = None  # NumPy must not take over `array * cuda_array`
 
     def __init__(self, layout: np.ndarray):
         self._layout = layout
+        self._pointer: int | None = None
 
     # --- geometry -----------------------------------------------------------------------------------------------------
 
@@ -72,7 +73,9 @@ class CudaArray:
     @property
     def pointer(self) -> int:
         """The address of the first element, on the GPU."""
-        return self._layout.__array_interface__["data"][0]  # type: ignore[no-any-return]
+        if self._pointer is None:
+            self._pointer = self._layout.__array_interface__["data"][0]
+        return self._pointer
 
     @property
     def is_contiguous(self) -> bool:
