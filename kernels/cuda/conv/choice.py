@@ -10,6 +10,7 @@ import numpy as np
 from minifcn.kernels.cpu.choice import forced
 from minifcn.kernels.cuda import driver
 from minifcn.kernels.cuda.conv import ffma, mma, weight
+from minifcn.kernels.cuda.conv.fragments import Tile
 from minifcn.kernels.cuda.conv.variant import Variant
 from minifcn.kernels.cuda.lang import SIMULATED
 
@@ -63,7 +64,7 @@ def plan(M: int, N: int, channels: int, taps: int, parts: int, dtype: np.dtype, 
     return divided(ffma.variant(narrowest, dtype, transposed), M, N, terms, parts)
 
 
-def _mma_tile(M: int, N: int, parts: int) -> mma.Tile:
+def _mma_tile(M: int, N: int, parts: int) -> Tile:
     """The widest tile that is not wider than the product and leaves every multiprocessor work."""
     multiprocessors = driver.info().multiprocessors
     fitting = [tile for tile in mma.TILES if tile.columns < 2 * N or tile.columns == mma.TILES[-1].columns]
@@ -80,7 +81,7 @@ def weight_plan(M: int, N: int, channels: int, pixels: int, parts: int, dtype: n
     if how is not None:
         fitting = [tile for tile in weight.MMA_TILES if tile.columns < 2 * N] or [weight.MMA_TILES[-1]]
         tile = min(fitting, key=lambda tile: (-tile.columns, -(-M // tile.rows) * tile.rows, -tile.rows))
-        return divided(weight.mma_variant(tile, how), M, N, pixels, parts, least=4, waves=tile.blocks)
+        return divided(weight.mma_variant(tile, how), M, N, pixels, parts, least=4, waves=tile.precise_blocks)
     smallest = weight.TILES[-1]
     narrowest = min((t for t in weight.TILES if t[0] >= M or t[1] >= N), key=lambda t: t[0], default=weight.TILES[0])
     chosen = weight.variant(smallest if max(M, N) <= smallest[1] else narrowest, dtype)

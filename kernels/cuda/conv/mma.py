@@ -7,20 +7,18 @@ The matrix product of `geometry` once more, in tiles of BM pixels x BN channels.
 - A warp multiplies its part of the tile with `mma`, 16 x 8 x 8 at a time. `ldmatrix` brings what lies along the
   contraction from shared memory to the lanes; four more numbers a row keep its eight rows in different banks.
 
-Two precisions. "tf32" rounds both operands to 10 bits of mantissa. "float32" splits x = hi + lo, both of TF32, and adds
-lo·hi + hi·lo + hi·hi (lo·lo is below the last bit). Tensor cores cut their sums off instead of rounding them, so only
-eight terms are added there, from zero; the running sum is an ordinary addition (Ootomo and Yokota 2022). That is as
-exact as float32 throughout, and about as fast as twice the ordinary multiplications. Infinite operands give NaN.
+`fragments` says how float32 is multiplied on tensor cores that multiply TF32.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from minifcn.kernels.cuda.conv.fragments import PRECISIONS, Tile, multiplier
 from minifcn.kernels.cuda.conv.variant import Variant
 from minifcn.kernels.cuda.conv.walk import (
     BIAS,
@@ -54,49 +52,33 @@ from minifcn.kernels.cuda.lang import (
     cuda,
     device_function,
     f32,
-    high_tf32,
     ldmatrix_x4,
-    mma_tf32,
     shfl_xor,
     store4,
-    to_tf32,
     tuple_type,
     u32,
 )
 from minifcn.kernels.cuda.launching import Kernel, jit
 
-
-class Tile(NamedTuple):
-    """BM x BN sums a block, by warps in a grid; slabs in shared memory; blocks that a multiprocessor has room for."""
-
-    rows: int
-    columns: int
-    warps_m: int
-    warps_n: int
-    stages: int
-    blocks: int
-
-
 #: From the widest to the narrowest.
 TILES = (
-    (Tile(32, 16, 1, 1, 2, 1),)
+    (Tile(32, 16, 1, 1, 2, 1, 1),)
     if SIMULATED
     else (
-        Tile(128, 128, 2, 4, 2, 1),
-        Tile(128, 64, 2, 2, 3, 3),
-        Tile(64, 64, 2, 2, 3, 3),
-        Tile(128, 32, 4, 1, 3, 4),
-        Tile(128, 16, 4, 1, 3, 4),
+        Tile(128, 128, 2, 4, 2, 1, 1),
+        Tile(128, 64, 2, 2, 3, 3, 3),
+        Tile(64, 64, 2, 2, 3, 4, 3),
+        Tile(128, 32, 4, 1, 3, 4, 3),
+        Tile(128, 16, 4, 1, 3, 4, 4),
     )
 )
-PRECISIONS = ("float32", "tf32")
 _BK = 16
 
 
 @functools.cache
 def variant(tile: Tile, precision: str, transposed: bool) -> Variant:
     """The kernel for a tile. ``transposed``: the weight of a transposed convolution, channels of the input last."""
-    BM, BN, WARPS_M, WARPS_N, STAGES, blocks = tile
+    BM, BN, WARPS_M, WARPS_N, STAGES, blocks, precise_blocks = tile
     T = 32 * WARPS_M * WARPS_N
     WM, WN = BM // WARPS_M, BN // WARPS_N
     MT, NT = WM // 16, WN // 8  # mma's rows and columns of a warp
@@ -113,7 +95,6 @@ def variant(tile: Tile, precision: str, transposed: bool) -> Variant:
     WAIT = STAGES - 2
     ACC, FA, FB = MT * NT * 4, MT * 4, NT * 2
     precise = precision == "float32"
-    rounded = high_tf32 if precise else to_tf32  # what high_tf32 loses of NaN, the low part has
     FA_LOW, FB_LOW = (FA, FB) if precise else (1, 1)
 
     @device_function
@@ -152,7 +133,52 @@ def variant(tile: Tile, precision: str, transposed: bool) -> Variant:
                 if B_CHUNKS % T == 0 or row < u32(BK):
                     cp_async16(sb, u32(u32(stage * u32(SB)) + u32(u32(row * u32(LB)) + n)), weight, index, count)
 
-    @jit(launch_bounds=(T, blocks))
+    @device_function
+    def store(out, bias, acc, m0, n0, M, height, width, rows, columns, group, share, t, sizes):  # type: ignore[no-untyped-def]
+        """Add the bias, rectify, and write the sums of this lane.
+
+        A lane has two neighbouring sums of rows g and g + 8, the next lane the two after. They swap, so that each has
+        four in a row: even lanes of row g, odd ones of row g + 8.
+        """
+        warp, lane = u32(t >> u32(5)), u32(t & u32(31))
+        wm, wn = u32(u32(warp % u32(WARPS_M)) * u32(WM)), u32(u32(warp // u32(WARPS_M)) * u32(WN))
+        odd = u32(lane & u32(1))
+        n0 = u32(n0 + u32(wn + u32(u32(u32(lane >> u32(1)) & u32(1)) << u32(2))))
+        for i in range(MT):
+            m = u32(m0 + u32(u32(wm + u32(i * 16)) + u32(u32(lane >> u32(2)) + u32(odd << u32(3)))))
+            n, y, z = pixel(m, height, width)
+            line = u32(u32(n * sizes[P]) + u32(rows[6] + u32(y * rows[7])))
+            line = u32(u32(line * sizes[Q]) + u32(columns[6] + u32(z * columns[7])))
+            image = u32(u32(sizes[IMAGES] * sizes[P]) * u32(sizes[Q] * sizes[K]))
+            place = u32(u32(share * image) + u32(line * sizes[K]))
+            for j in range(NT):
+                p = (i * NT + j) * 4
+                d0, d1, d2, d3 = acc[p], acc[p + 1], acc[p + 2], acc[p + 3]
+                first = shfl_xor(d0 if odd else d2, u32(1))
+                second = shfl_xor(d1 if odd else d3, u32(1))
+                v0, v1 = first if odd else d0, second if odd else d1
+                v2, v3 = d2 if odd else first, d3 if odd else second
+                channel = u32(n0 + u32(j * 8))
+                if m < M and channel < sizes[KG]:
+                    channel = u32(channel + u32(group * sizes[KG]))
+                    b0, b1, b2, b3 = f32(0), f32(0), f32(0), f32(0)
+                    if sizes[BIAS] != u32(0):
+                        b0, b1 = bias[channel], bias[u32(channel + u32(1))]
+                        b2, b3 = bias[u32(channel + u32(2))], bias[u32(channel + u32(3))]
+                    four = (
+                        finished(v0, b0, sizes[RELU], f32(0)),
+                        finished(v1, b1, sizes[RELU], f32(0)),
+                        finished(v2, b2, sizes[RELU], f32(0)),
+                        finished(v3, b3, sizes[RELU], f32(0)),
+                    )
+                    store4(out, u32(place + channel), four)
+
+    multiply = multiplier(MT, NT, precision)
+    room = precise_blocks if precise else blocks
+    if transposed and precise and MT * NT == 16:
+        room = min(room, 2)  # a third would spill
+
+    @jit(launch_bounds=(T, room))
     def convolve_mma(x, weight, bias, out, table, sizes):  # type: ignore[no-untyped-def]
         sa = cuda.shared.array(ALL_A, f32)
         sb = cuda.shared.array(ALL_B, f32)
@@ -229,8 +255,10 @@ def variant(tile: Tile, precision: str, transposed: bool) -> Variant:
             from_b = u32(u32(column * u32(LA)) + u32(u32(u32(lane >> u32(3)) & u32(1)) << u32(2)))
         else:
             from_b = u32(u32(q * u32(LB)) + u32(wn + g))
-        read, write = u32(0), u32(STAGES - 1)
-        for _ in range(slabs):
+        read = u32(0)
+        end = u32(k + u32(slabs * u32(BK)))
+        while k != end:
+            write = u32(u32(STAGES - 1) if read == u32(0) else u32(read - u32(1)))
             cp_async_wait(WAIT)
             cuda.syncthreads()
             copy(sa, sb, write, x, weight, k, last, (a, b, c), bases, tops, lefts, t, n0, group, rows, columns, sizes)
@@ -248,70 +276,12 @@ def variant(tile: Tile, precision: str, transposed: bool) -> Variant:
                         fb[4 * j], fb[4 * j + 1], fb[4 * j + 2], fb[4 * j + 3] = four[0], four[1], four[2], four[3]
                 else:
                     for j in range(NT):
-                        fb[2 * j] = sb[u32(place_b + u32(kk * 8 * LB + j * 8))]
-                        fb[2 * j + 1] = sb[u32(place_b + u32((kk * 8 + 4) * LB + j * 8))]
-                for i in range(FA):
-                    number = fa[i]
-                    fa[i] = rounded(number)
-                    if precise:
-                        fa_low[i] = number - fa[i]
-                for j in range(FB):
-                    number = fb[j]
-                    fb[j] = rounded(number)
-                    if precise:
-                        fb_low[j] = number - fb[j]
-                for i in range(MT):
-                    high = (fa[4 * i], fa[4 * i + 1], fa[4 * i + 2], fa[4 * i + 3])
-                    for j in range(NT):
-                        p = (i * NT + j) * 4
-                        other = (fb[2 * j], fb[2 * j + 1])
-                        if precise:
-                            low = (fa_low[4 * i], fa_low[4 * i + 1], fa_low[4 * i + 2], fa_low[4 * i + 3])
-                            d = mma_tf32((f32(0), f32(0), f32(0), f32(0)), low, other)
-                            d = mma_tf32(d, high, (fb_low[2 * j], fb_low[2 * j + 1]))
-                            d = mma_tf32(d, high, other)
-                            acc[p] += d[0]
-                            acc[p + 1] += d[1]
-                            acc[p + 2] += d[2]
-                            acc[p + 3] += d[3]
-                        else:
-                            d = mma_tf32((acc[p], acc[p + 1], acc[p + 2], acc[p + 3]), high, other)
-                            acc[p], acc[p + 1], acc[p + 2], acc[p + 3] = d[0], d[1], d[2], d[3]
+                        fb[2 * j] = sb[place_b + u32(kk * 8 * LB + j * 8)]
+                        fb[2 * j + 1] = sb[place_b + u32((kk * 8 + 4) * LB + j * 8)]
+                multiply(acc, fa, fb, fa_low, fb_low)
             read = u32(0) if read == u32(STAGES - 1) else u32(read + u32(1))
-            write = u32(0) if write == u32(STAGES - 1) else u32(write + u32(1))
 
-        # A lane has two neighbouring sums of rows g and g + 8, the next lane the two after. They swap, so that each has
-        # four in a row: even lanes of row g, odd ones of row g + 8.
-        odd = u32(lane & u32(1))
-        n0 = u32(n0 + u32(wn + u32(u32(q >> u32(1)) << u32(2))))
-        for i in range(MT):
-            m = u32(m0 + u32(u32(wm + u32(i * 16)) + u32(g + u32(odd << u32(3)))))
-            n, y, z = pixel(m, height, width)
-            line = u32(u32(n * sizes[P]) + u32(rows[6] + u32(y * rows[7])))
-            line = u32(u32(line * sizes[Q]) + u32(columns[6] + u32(z * columns[7])))
-            image = u32(u32(sizes[IMAGES] * sizes[P]) * u32(sizes[Q] * sizes[K]))
-            place = u32(u32(share * image) + u32(line * sizes[K]))
-            for j in range(NT):
-                p = (i * NT + j) * 4
-                d0, d1, d2, d3 = acc[p], acc[p + 1], acc[p + 2], acc[p + 3]
-                first = shfl_xor(d0 if odd else d2, u32(1))
-                second = shfl_xor(d1 if odd else d3, u32(1))
-                v0, v1 = first if odd else d0, second if odd else d1
-                v2, v3 = d2 if odd else first, d3 if odd else second
-                channel = u32(n0 + u32(j * 8))
-                if m < M and channel < sizes[KG]:
-                    channel = u32(channel + u32(group * sizes[KG]))
-                    b0, b1, b2, b3 = f32(0), f32(0), f32(0), f32(0)
-                    if sizes[BIAS] != u32(0):
-                        b0, b1 = bias[channel], bias[u32(channel + u32(1))]
-                        b2, b3 = bias[u32(channel + u32(2))], bias[u32(channel + u32(3))]
-                    four = (
-                        finished(v0, b0, sizes[RELU], f32(0)),
-                        finished(v1, b1, sizes[RELU], f32(0)),
-                        finished(v2, b2, sizes[RELU], f32(0)),
-                        finished(v3, b3, sizes[RELU], f32(0)),
-                    )
-                    store4(out, u32(place + channel), four)
+        store(out, bias, acc, m0, n0, M, height, width, rows, columns, group, share, t, sizes)
 
     convolve_mma.name = f"convolve_mma_{precision}_{BM}x{BN}{'_transposed' * transposed}"
     return Variant(convolve_mma, BM, BN, BK, T)

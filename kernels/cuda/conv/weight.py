@@ -7,7 +7,7 @@ thousands of times as many as there are rows. So it is divided: each share of th
 `shares` adds them in a fixed order. A thread's row of the left operand, hence its tap, never changes; its pixel does.
 
 Both operands lie in memory with the contraction as the slow axis. Ordinary multiplications take any geometry, float32
-and float64; tensor cores (see `mma` for the precisions) float32 and channels in quadruples.
+and float64; tensor cores (see `fragments` for the precisions) float32 and channels in quadruples.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.kernels.cuda.conv.mma import PRECISIONS, Tile
+from minifcn.kernels.cuda.conv.fragments import PRECISIONS, Tile, multiplier
 from minifcn.kernels.cuda.conv.variant import Variant
 from minifcn.kernels.cuda.lang import (
     SIMULATED,
@@ -29,9 +29,6 @@ from minifcn.kernels.cuda.lang import (
     cuda,
     device_function,
     f32,
-    high_tf32,
-    mma_tf32,
-    to_tf32,
     tuple_type,
     u32,
 )
@@ -45,9 +42,14 @@ H, W, C, CG, P, Q, K, KG, KW, SR, SC, PR, PC, DR, DC, M, PIXELS, GROUPS, N_TILES
 #: (BM, BN, BK, TM, TN).
 TILES = ((16, 16, 8, 4, 4),) if SIMULATED else ((64, 64, 16, 4, 4), (32, 32, 16, 2, 2), (16, 16, 32, 2, 2))
 MMA_TILES = (
-    (Tile(32, 16, 1, 1, 2, 1),)
+    (Tile(32, 16, 1, 1, 2, 1, 1),)
     if SIMULATED
-    else (Tile(128, 64, 2, 2, 3, 3), Tile(64, 64, 2, 2, 3, 3), Tile(64, 32, 4, 1, 4, 4), Tile(64, 16, 4, 1, 4, 4))
+    else (
+        Tile(128, 64, 2, 2, 3, 3, 2),
+        Tile(64, 64, 2, 2, 3, 4, 4),
+        Tile(64, 32, 4, 1, 4, 4, 4),
+        Tile(64, 16, 4, 1, 4, 4, 4),
+    )
 )
 _BK = 16
 
@@ -192,7 +194,7 @@ def variant(tile: tuple[int, int, int, int, int], dtype: np.dtype) -> Variant:
 @functools.cache
 def mma_variant(tile: Tile, precision: str) -> Variant:
     """The kernel on tensor cores for a tile."""
-    BM, BN, WARPS_M, WARPS_N, STAGES, blocks = tile
+    BM, BN, WARPS_M, WARPS_N, STAGES, blocks, precise_blocks = tile
     T = 32 * WARPS_M * WARPS_N
     WM, WN = BM // WARPS_M, BN // WARPS_N
     MT, NT = WM // 16, WN // 8
@@ -200,39 +202,38 @@ def mma_variant(tile: Tile, precision: str) -> Variant:
     LA, LB = BM + 8, BN + 8  # the four rows that a warp reads together lie in different banks
     SA, SB = BK * LA, BK * LB
     ALL_A, ALL_B = STAGES * SA, STAGES * SB
-    A_THREADS, B_THREADS = BM // 4, BN // 4  # to a pixel
-    A_STEP, B_STEP = T // A_THREADS, T // B_THREADS
-    A_COUNT, B_COUNT = BK // A_STEP, -(-BK // B_STEP)
+    THREADS = T // BK  # to a pixel: each thread has one, and several taps and channels of it
+    STEP = 4 * THREADS
+    A_COUNT, B_COUNT = BM // STEP, -(-BN // STEP)
     WAIT = STAGES - 2
     ACC, FA, FB = MT * NT * 4, MT * 4, NT * 2
     precise = precision == "float32"
-    rounded = high_tf32 if precise else to_tf32
+    multiply = multiplier(MT, NT, precision)
     FA_LOW, FB_LOW = (FA, FB) if precise else (1, 1)
 
     @device_function
-    def copy(sa, sb, stage, x, y, k0, last, ns, rows, columns, top, start, channel, in_m, column, in_n, t, sizes):  # type: ignore[no-untyped-def]
-        """Start to copy the slab from pixel k0 on into a stage, and move this thread's pixels."""
-        place = u32(u32(stage * u32(SA)) + u32(u32(t % u32(A_THREADS)) << u32(2)))
+    def copy(sa, sb, stage, x, y, k, last, where, tops, starts, offsets, column, n, t, sizes):  # type: ignore[no-untyped-def]
+        """Start to copy pixel k, which is at ``where``, into its row of a stage."""
+        row, lane = u32(t // u32(THREADS)), u32(u32(t % u32(THREADS)) << u32(2))
+        top, start = u32(where[1] * sizes[SR]), u32(where[2] * sizes[SC])
+        line = u32(u32(u32(u32(where[0] * sizes[H]) + top) * sizes[W]) + start)
+        base = u32(line * sizes[C])
+        place = u32(u32(stage * u32(SA)) + u32(u32(row * u32(LA)) + lane))
         for l in range(A_COUNT):
-            row = u32(u32(t // u32(A_THREADS)) + u32(l * A_STEP))
-            p = u32(u32(rows[l] * sizes[SR]) + top)
-            q = u32(u32(columns[l] * sizes[SC]) + start)
             index, count = u32(0), u32(0)
-            if in_m and u32(k0 + row) < last and p < sizes[H] and q < sizes[W]:
-                line = u32(u32(u32(u32(ns[l] * sizes[H]) + p) * sizes[W]) + q)
-                index, count = u32(u32(line * sizes[C]) + channel), u32(4)
-            cp_async16(sa, u32(place + u32(row * u32(LA))), x, index, count)
-            ns[l], rows[l], columns[l] = moved(ns[l], rows[l], columns[l], u32(BK), sizes)
-        place = u32(u32(stage * u32(SB)) + u32(u32(t % u32(B_THREADS)) << u32(2)))
+            if k < last and u32(top + tops[l]) < sizes[H] and u32(start + starts[l]) < sizes[W]:
+                index, count = u32(base + offsets[l]), u32(4)
+            cp_async16(sa, u32(place + u32(l * STEP)), x, index, count)
+        base = u32(u32(k * sizes[K]) + column)
+        place = u32(u32(stage * u32(SB)) + u32(u32(row * u32(LB)) + lane))
         for l in range(B_COUNT):
-            row = u32(u32(t // u32(B_THREADS)) + u32(l * B_STEP))
             index, count = u32(0), u32(0)
-            if in_n and u32(k0 + row) < last:
-                index, count = u32(u32(u32(k0 + row) * sizes[K]) + column), u32(4)
-            if B_STEP <= BK or row < u32(BK):
-                cp_async16(sb, u32(place + u32(row * u32(LB))), y, index, count)
+            if k < last and u32(n + u32(l * STEP)) < sizes[KG]:
+                index, count = u32(base + u32(l * STEP)), u32(4)
+            if B_COUNT * STEP == BN or lane < u32(BN):
+                cp_async16(sb, u32(place + u32(l * STEP)), y, index, count)
 
-    @jit(launch_bounds=(T, blocks))
+    @jit(launch_bounds=(T, precise_blocks if precise else blocks))
     def convolve_weight_mma(x, y, out, sizes):  # type: ignore[no-untyped-def]
         sa = cuda.shared.array(ALL_A, f32)
         sb = cuda.shared.array(ALL_B, f32)
@@ -241,92 +242,70 @@ def mma_variant(tile: Tile, precision: str) -> Variant:
         fb = cuda.local.array(FB, f32)
         fa_low = cuda.local.array(FA_LOW, f32)
         fb_low = cuda.local.array(FB_LOW, f32)
-        ns = cuda.local.array(A_COUNT, u32)
-        rows = cuda.local.array(A_COUNT, u32)
-        columns = cuda.local.array(A_COUNT, u32)
+        tops = cuda.local.array(A_COUNT, u32)
+        starts = cuda.local.array(A_COUNT, u32)
+        offsets = cuda.local.array(A_COUNT, u32)
 
         t = u32(cuda.threadIdx.x)
         n_tile, m_tile, group, share = task(u32(cuda.blockIdx.x), sizes)
         m0, n0 = u32(m_tile * u32(BM)), u32(n_tile * u32(BN))
-        m = u32(m0 + u32(u32(t % u32(A_THREADS)) << u32(2)))
-        column = u32(n0 + u32(u32(t % u32(B_THREADS)) << u32(2)))
-        in_m, in_n = m < sizes[M], column < sizes[KG]
-        top, start, channel = origin(m, sizes)
-        channel = u32(channel + u32(group * sizes[CG]))
-        column = u32(column + u32(group * sizes[KG]))
+        lane = u32(u32(t % u32(THREADS)) << u32(2))
+        for l in range(A_COUNT):
+            m = u32(u32(m0 + lane) + u32(l * STEP))
+            top, start, channel = origin(m, sizes)
+            tops[l] = top if m < sizes[M] else u32(0x80000000)  # a row that is in no image
+            starts[l] = start
+            line = u32(u32(top * sizes[W]) + start)
+            offsets[l] = u32(u32(line * sizes[C]) + u32(channel + u32(group * sizes[CG])))
+        n = u32(n0 + lane)
+        column = u32(n + u32(group * sizes[KG]))
         k0 = u32(u32(share * sizes[SLABS]) * u32(BK))
         last = min(sizes[PIXELS], u32(k0 + u32(sizes[SLABS] * u32(BK))))
         slabs = u32(u32(u32(last - k0) + u32(BK - 1)) // u32(BK)) if k0 < last else u32(0)
-        for l in range(A_COUNT):
-            ns[l], rows[l], columns[l] = pixel_of(u32(k0 + u32(u32(t // u32(A_THREADS)) + u32(l * A_STEP))), sizes)
         for i in range(ACC):
             acc[i] = f32(0)
+        k = u32(k0 + u32(t // u32(THREADS)))
+        image, row, across = pixel_of(k, sizes)
         for stage in range(STAGES - 1):
-            copy(
-                *(sa, sb, u32(stage), x, y, k0, last, ns, rows, columns),
-                *(top, start, channel, in_m, column, in_n, t, sizes),
-            )
+            copy(sa, sb, u32(stage), x, y, k, last, (image, row, across), tops, starts, offsets, column, n, t, sizes)
             cp_async_commit()
-            k0 = u32(k0 + u32(BK))
+            k = u32(k + u32(BK))
+            image, row, across = moved(image, row, across, u32(BK), sizes)
 
         warp, lane = u32(t >> u32(5)), u32(t & u32(31))
         wm, wn = u32(u32(warp % u32(WARPS_M)) * u32(WM)), u32(u32(warp // u32(WARPS_M)) * u32(WN))
         g, q = u32(lane >> u32(2)), u32(lane & u32(3))
         from_a, from_b = u32(u32(q * u32(LA)) + u32(wm + g)), u32(u32(q * u32(LB)) + u32(wn + g))
-        read, write = u32(0), u32(STAGES - 1)
-        for _ in range(slabs):
+        read = u32(0)
+        end = u32(k + u32(slabs * u32(BK)))
+        while k != end:
+            write = u32(u32(STAGES - 1) if read == u32(0) else u32(read - u32(1)))
             cp_async_wait(WAIT)
             cuda.syncthreads()
-            copy(sa, sb, write, x, y, k0, last, ns, rows, columns, top, start, channel, in_m, column, in_n, t, sizes)
+            copy(sa, sb, write, x, y, k, last, (image, row, across), tops, starts, offsets, column, n, t, sizes)
             cp_async_commit()
-            k0 = u32(k0 + u32(BK))
+            k = u32(k + u32(BK))
+            image, row, across = moved(image, row, across, u32(BK), sizes)
             place_a, place_b = u32(u32(read * u32(SA)) + from_a), u32(u32(read * u32(SB)) + from_b)
             for kk in range(BK // 8):
                 for i in range(MT):
-                    fa[4 * i] = sa[u32(place_a + u32(kk * 8 * LA + i * 16))]
-                    fa[4 * i + 1] = sa[u32(place_a + u32(kk * 8 * LA + i * 16 + 8))]
-                    fa[4 * i + 2] = sa[u32(place_a + u32((kk * 8 + 4) * LA + i * 16))]
-                    fa[4 * i + 3] = sa[u32(place_a + u32((kk * 8 + 4) * LA + i * 16 + 8))]
+                    fa[4 * i] = sa[place_a + u32(kk * 8 * LA + i * 16)]
+                    fa[4 * i + 1] = sa[place_a + u32(kk * 8 * LA + i * 16 + 8)]
+                    fa[4 * i + 2] = sa[place_a + u32((kk * 8 + 4) * LA + i * 16)]
+                    fa[4 * i + 3] = sa[place_a + u32((kk * 8 + 4) * LA + i * 16 + 8)]
                 for j in range(NT):
-                    fb[2 * j] = sb[u32(place_b + u32(kk * 8 * LB + j * 8))]
-                    fb[2 * j + 1] = sb[u32(place_b + u32((kk * 8 + 4) * LB + j * 8))]
-                for i in range(FA):
-                    number = fa[i]
-                    fa[i] = rounded(number)
-                    if precise:
-                        fa_low[i] = number - fa[i]
-                for j in range(FB):
-                    number = fb[j]
-                    fb[j] = rounded(number)
-                    if precise:
-                        fb_low[j] = number - fb[j]
-                for i in range(MT):
-                    high = (fa[4 * i], fa[4 * i + 1], fa[4 * i + 2], fa[4 * i + 3])
-                    for j in range(NT):
-                        p = (i * NT + j) * 4
-                        other = (fb[2 * j], fb[2 * j + 1])
-                        if precise:
-                            low = (fa_low[4 * i], fa_low[4 * i + 1], fa_low[4 * i + 2], fa_low[4 * i + 3])
-                            d = mma_tf32((f32(0), f32(0), f32(0), f32(0)), low, other)
-                            d = mma_tf32(d, high, (fb_low[2 * j], fb_low[2 * j + 1]))
-                            d = mma_tf32(d, high, other)
-                            acc[p] += d[0]
-                            acc[p + 1] += d[1]
-                            acc[p + 2] += d[2]
-                            acc[p + 3] += d[3]
-                        else:
-                            d = mma_tf32((acc[p], acc[p + 1], acc[p + 2], acc[p + 3]), high, other)
-                            acc[p], acc[p + 1], acc[p + 2], acc[p + 3] = d[0], d[1], d[2], d[3]
+                    fb[2 * j] = sb[place_b + u32(kk * 8 * LB + j * 8)]
+                    fb[2 * j + 1] = sb[place_b + u32((kk * 8 + 4) * LB + j * 8)]
+                multiply(acc, fa, fb, fa_low, fb_low)
             read = u32(0) if read == u32(STAGES - 1) else u32(read + u32(1))
-            write = u32(0) if write == u32(STAGES - 1) else u32(write + u32(1))
 
         for i in range(MT):
             for j in range(NT):
                 p = (i * NT + j) * 4
                 m = u32(m0 + u32(u32(wm + u32(i * 16)) + g))
                 n = u32(n0 + u32(u32(wn + u32(j * 8)) + u32(q << u32(1))))
-                place = u32(u32(u32(share * sizes[M]) + m) * sizes[K]) + u32(u32(group * sizes[KG]) + n)
-                place = u32(place)
+                line = u32(u32(share * sizes[M]) + m)
+                place = u32(u32(line * sizes[K]) + u32(u32(group * sizes[KG]) + n))
                 if n < sizes[KG]:
                     if m < sizes[M]:
                         out[place] = acc[p]
