@@ -131,7 +131,7 @@ def device_function(function: Function) -> Function:
 def _restore_row_stack() -> None:
     """Give NumPy a name back that it has lost in 2.5, and that numba-cuda 0.30 looks up when it first compiles."""
     if "row_stack" not in vars(np):
-        np.row_stack = np.vstack  # type: ignore[attr-defined]
+        vars(np)["row_stack"] = np.vstack
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:
