@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import minifcn as mf
-from minifcn import settings
+from minifcn import cuda, settings
 from minifcn.benchmarks.cases import NetworkCase
 from minifcn.benchmarks.gpu import timing
 from minifcn.benchmarks.gpu.record import Record
@@ -67,9 +67,9 @@ def _network(record: Record, base: int, batch: int, size: int, depth: int, ratio
         ours, row = Ours(base, batch, size, depth), dict(name)
         first = ours.step(0)
         row["launches"] = ours.launches()
-        mf.cuda.reset_peak()
+        cuda.reset_peak()
         ours.step(0)
-        row["peak MiB"] = mf.cuda.memory_stats().peak / 2**20
+        row["peak MiB"] = cuda.memory_stats().peak / 2**20
         contestants: dict[str, timing.Work] = {"eager": ours.step}
         graph = _attempt(record, ours.graphed)
         if graph is not None:
@@ -125,7 +125,7 @@ class Ours:
 
     def graphed(self) -> timing.Work:
         """The step with forward and backward replayed from a graph."""
-        recorded = mf.cuda.graphed(lambda x, y: _backward(self.net, x, y), *self._on_gpu, module=self.net)
+        recorded = cuda.graphed(lambda x, y: _backward(self.net, x, y), *self._on_gpu, module=self.net)
 
         def step(_: int) -> Any:
             loss = recorded(*self._on_gpu)
@@ -203,6 +203,6 @@ def _attempt(record: Record, function: Callable[[], timing.Work]) -> timing.Work
 def _release() -> None:
     gc.collect()
     if not SIMULATED:
-        mf.cuda.release_memory()
+        cuda.release_memory()
     if timing.TORCH_CUDA:
         torch.cuda.empty_cache()
