@@ -136,8 +136,8 @@ def equal(number, a, b):
 def sigmoid(number, x):
     """1 / (1 + e^−x), without overflow.
 
-    >>> sigmoid(float, -1000.0), sigmoid(float, 0.0), sigmoid(float, 1000.0)
-    (0.0, 0.5, 1.0)
+    >>> [float(sigmoid(float, x)) for x in (-1000.0, 0.0, 1000.0)]
+    [0.0, 0.5, 1.0]
     """
     e = _exp(-abs(x))
     return (e if x < number(0) else number(1)) / (number(1) + e)
