@@ -10,7 +10,7 @@ tensor([2., 4.])
 
 from typing import TYPE_CHECKING, Any
 
-from minifcn import functional, memory, models, nn, optim
+from minifcn import cuda, functional, memory, models, nn, optim
 from minifcn._version import __version__
 from minifcn.autograd import Operation, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
 from minifcn.create import arange, from_dlpack, full, ones, ones_like, rand, randn, tensor, zeros, zeros_like
@@ -27,6 +27,7 @@ __all__ = [
     "Tensor",
     "__version__",
     "arange",
+    "cuda",
     "device",
     "enable_grad",
     "from_dlpack",

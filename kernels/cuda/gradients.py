@@ -1,4 +1,4 @@
-"""Of all gradients together: their norm, and their scaling. One launch for all of them; see `optimiser` for the table."""
+"""Of all gradients together: their norm, and their scaling, in one launch; `optimiser` has the table."""
 
 # mypy: disable-error-code="no-untyped-def"
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from minifcn.kernels.contract import Array
-from minifcn.kernels.meta.space import SMALL, empty
+from minifcn.kernels.cpu.memory import SMALL
+from minifcn.kernels.meta.space import empty
 
 
 def from_host(array: Any) -> Array:

@@ -36,8 +36,8 @@ def _show_version(asked: bool) -> None:
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (train, predict, evaluate):
     app.command()(with_device(command))
-for command in (models, warmup, bench, info):
-    app.command()(command)
+for own in (models, warmup, bench, info):
+    app.command()(own)
 app.add_typer(audit, name="audit")
 
 

@@ -71,7 +71,7 @@ def synchronize() -> None:
 
 def memory_stats() -> Stats:
     """Bytes ``in_use`` and ``held`` by this process, the former's ``peak``, and the GPU's ``free`` and ``total``."""
-    return _pool().stats()  # type: ignore[no-any-return]
+    return _pool().stats()
 
 
 def reset_peak() -> None:

@@ -39,7 +39,7 @@ def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
 def on_host(value: Any) -> np.ndarray:
     """``value`` as a NumPy array; of a Tensor on a GPU a copy, which waits for the GPU."""
     tensor = as_tensor(value) if isinstance(value, Tensor) else Tensor(np.asarray(as_float32(value)))
-    return tensor.to("cpu").data  # type: ignore[no-any-return]
+    return tensor.to("cpu").data
 
 
 def as_float32(value: Any) -> Any:

@@ -41,7 +41,7 @@ class Prepared:
         self._computing = network
         if isinstance(network, Module) and (device := device_of(network)) not in HOST:
             # What is asked of the network is asked of a copy on the CPU: receptive fields, legal sizes, tiles.
-            self._computing = copy.deepcopy(network.to("cpu")).to(device)  # type: ignore[assignment]
+            self._computing = copy.deepcopy(network.to("cpu")).to(device)
         self.network, self.activation, self.batch_pixels = network, activation, batch_pixels
 
     @functools.cached_property

@@ -16,6 +16,7 @@ from minifcn import optim, random, settings
 from minifcn.data import Dataset, Target
 from minifcn.io import read_weights
 from minifcn.kernels import HOST
+from minifcn.optim.clip import clip_grad_norm_on_device
 from minifcn.settings import get_num_threads
 from minifcn.tensor import Tensor
 from minifcn.training import figures
@@ -167,7 +168,7 @@ class Trainer:
         from minifcn.cuda import Readback
 
         loss.backward()
-        norm = optim.clip_grad_norm_on_device(self.model.parameters(), self.config.clip or math.inf)
+        norm = clip_grad_norm_on_device(self.model.parameters(), self.config.clip or math.inf)
         self.optimizer.step()
         losses = self._arrived()
         self._late = Readback(loss.detach()), Readback(norm)

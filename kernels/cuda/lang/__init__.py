@@ -21,6 +21,9 @@ within a warp, tensor cores, asynchronous copies) is emulated in `emulation`.
 To move to another compiler means to rewrite this package.
 """
 
+# mypy: disable-error-code="no-redef,assignment,unused-ignore"
+# Each name has two definitions, of which one is chosen.
+
 from __future__ import annotations
 
 import math

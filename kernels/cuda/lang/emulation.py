@@ -62,7 +62,7 @@ def _of_its_kind(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return called
 
 
-exp, log, log1p, sqrt, tanh = map(_of_its_kind, (np.exp, np.log, np.log1p, np.sqrt, np.tanh))  # type: ignore[arg-type]
+exp, log, log1p, sqrt, tanh = map(_of_its_kind, (np.exp, np.log, np.log1p, np.sqrt, np.tanh))
 
 
 def power(a: Any, b: Any) -> Any:
@@ -208,7 +208,7 @@ def ldmatrix_x4(shared: Any, index: Any) -> tuple[Any, Any, Any, Any]:
     """
     places, lane = _exchanged(_aligned(index))
     row, column = lane // 4, lane % 4
-    return tuple(shared[places[8 * matrix + row] + column] for matrix in range(4))  # type: ignore[return-value]
+    return tuple(shared[places[8 * matrix + row] + column] for matrix in range(4))
 
 
 # --- tensor cores -----------------------------------------------------------------------------------------------------
