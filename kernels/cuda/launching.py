@@ -83,8 +83,8 @@ def jit(**options: Any) -> Callable[[Callable[..., Any]], Kernel]:
 def threads_and_blocks(count: int, per_thread: int = 1, threads: int = 256) -> tuple[int, int]:
     """Blocks, and threads of each, for ``count`` elements: (grid, block).
 
-    >>> threads_and_blocks(1000, per_thread=2, threads=128)
-    (4, 128)
+    >>> threads_and_blocks(1000, per_thread=2, threads=32)
+    (16, 32)
     """
     if lang.SIMULATED:  # where every thread costs a Python thread
         threads = min(threads, 32)

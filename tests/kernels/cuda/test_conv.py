@@ -9,7 +9,7 @@ from minifcn.kernels import reference
 from minifcn.kernels.cpu.choice import forcing
 from minifcn.kernels.shapes import Window, conv_size
 
-cuda = pytest.importorskip("minifcn.kernels.cuda", exc_type=ImportError)
+cuda = pytest.importorskip("minifcn.kernels.cuda", exc_type=(ImportError, RuntimeError))
 from minifcn.kernels.cuda import conv, linear  # noqa: E402
 from minifcn.kernels.cuda.array import from_host  # noqa: E402
 from minifcn.kernels.cuda.conv import choice, geometry  # noqa: E402
