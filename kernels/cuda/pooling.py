@@ -16,7 +16,7 @@ from minifcn.kernels.cuda import lang
 from minifcn.kernels.cuda.arrange import contiguous
 from minifcn.kernels.cuda.array import CudaArray, empty, full
 from minifcn.kernels.cuda.bodies import pooling as bodies
-from minifcn.kernels.cuda.lang import cuda, device_function, i32, u32
+from minifcn.kernels.cuda.lang import cuda, device_function, i32, load4, store4, u32
 from minifcn.kernels.cuda.launching import Kernel, jit, threads_and_blocks
 from minifcn.kernels.shapes import Pair, Window
 
@@ -72,8 +72,10 @@ def max_unpool2d(y: CudaArray, indices: CudaArray, output_size: Pair, tile: Pair
     if x.size == 0:
         return x
     if tile is not None:
-        blocks, threads = _row_blocks(Q * C)
-        _unpool_tiles.launch((N * P, blocks), threads, y, indices, x, (H, W, C, P, Q), tile)
+        by_four = tile == (2, 2) and (H, W) == (2 * P, 2 * Q) and C % 4 == 0 and _are_quads(y, indices, x)
+        kernel = _unpool_quads if by_four else _unpool_tiles
+        blocks, threads = _row_blocks(Q * C // 4 if by_four else Q * C)
+        kernel.launch((N * P, blocks), threads, y, indices, x, (H, W, C, P, Q), tile)
         return x
     heads, following = full(x.shape, 0, np.int32), empty(y.shape, np.int32)
     grid, block = threads_and_blocks(y.size)
@@ -88,6 +90,11 @@ def _row_blocks(width: int) -> tuple[int, int]:
     most = 32 if lang.SIMULATED else 256
     blocks = -(-width // most)
     return blocks, 32 * -(-width // (32 * blocks))
+
+
+def _are_quads(y: CudaArray, *others: CudaArray) -> bool:
+    """Whether four neighbouring numbers are one access of 16 bytes; a view can begin anywhere."""
+    return y.dtype == np.float32 and all(array.pointer % 16 == 0 for array in (y, *others))
 
 
 def _is_inside(window: Window, size: Pair, output_size: Pair) -> bool:
@@ -208,6 +215,35 @@ def _unpool_tiles(y, indices, x, shape, tile):
 
 
 @jit()
+def _unpool_quads(y, indices, x, shape, tile):
+    """Tiles of 2 x 2 that cover the image: a thread is four channels of a window, and writes its four pixels."""
+    _, W, C, P, Q = shape
+    quads = u32(C >> u32(2))
+    e = u32(u32(cuda.blockIdx.y * cuda.blockDim.x) + cuda.threadIdx.x)
+    if e < u32(Q * quads):
+        o = u32(u32(u32(u32(cuda.blockIdx.x * Q) * quads) + e) << u32(2))
+        v0, v1, v2, v3 = load4(y, o)
+        i0, i1, i2, i3 = load4(indices, o)
+        i = u32(u32(cuda.blockIdx.x) % P)
+        j = u32(e // quads)
+        c = u32(u32(e - u32(j * quads)) << u32(2))
+        corner = u32(u32(u32(i * u32(2)) * W) + u32(j * u32(2)))  # in the image; below, in the batch: N·H is N·2P
+        pixel = u32(u32(u32(u32(cuda.blockIdx.x * u32(2)) * W) + u32(j * u32(2))) * C)
+        zero = x.dtype.type(0)
+        for r in range(2):
+            for k in range(2):
+                step = u32(u32(u32(r) * W) + u32(k))
+                here = i32(u32(corner + step))
+                four = (
+                    v0 if i0 == here else zero,
+                    v1 if i1 == here else zero,
+                    v2 if i2 == here else zero,
+                    v3 if i3 == here else zero,
+                )
+                store4(x, u32(u32(pixel + u32(step * C)) + c), four)
+
+
+@jit()
 def _chain(indices, heads, following, count, plane, pixels, C):
     """Put each position e in the chain of the pixel that it points at; e + 1 stands for it, 0 ends a chain."""
     e = u32(u32(cuda.blockIdx.x * cuda.blockDim.x) + cuda.threadIdx.x)
@@ -255,4 +291,6 @@ def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
         yield f"gather2d {dtype}", _gather, (x, integers, x, *[number] * 4)
         yield f"max_unpool2d, tiles {dtype}", _unpool_tiles, (x, integers, x, shape, pair)
         yield f"max_unpool2d, sums {dtype}", _add_chains, (x, integers, integers, x, number)
+    single = array(np.dtype(np.float32))
+    yield "max_unpool2d, tiles of 2x2, 4 channels", _unpool_quads, (single, integers, single, shape, pair)
     yield "max_unpool2d, chains", _chain, (integers, integers, integers, *[number] * 4)

@@ -25,7 +25,8 @@ from minifcn.kernels.cuda.lang import cuda, device_function, u32
 from minifcn.kernels.cuda.launching import Kernel, jit, threads_and_blocks
 
 _THREADS = 32 if lang.SIMULATED else 256  # of a block
-_PARTS = 4  # accumulators of a thread, whose reads overlap
+_PARTS = 4  # accumulators of a thread
+_AHEAD = 16  # numbers that a thread reads before it combines them, so that the reads overlap
 _MOST = 128  # numbers that a thread combines
 _BLOCKS = 1024  # that a large array is worth: some on every multiprocessor
 _CHUNK = 1024  # numbers that a thread of `argmax` looks at, where lines are long
@@ -195,12 +196,21 @@ def _combined_by_thread(combine: Any, inside: Any) -> Any:
         parts = cuda.local.array(_PARTS, inside)
         for p in range(_PARTS):
             parts[p] = inside(x[u32(start + u32(u32(p) * step))])
-        whole = u32(count // u32(_PARTS))
-        for k in range(1, whole):
-            at = u32(start + u32(u32(u32(k) * u32(_PARTS)) * step))
+        done = u32(_PARTS)
+        ahead = cuda.local.array(_AHEAD, inside)
+        while u32(done + u32(_AHEAD)) <= count:
+            at = u32(start + u32(done * step))
+            for p in range(_AHEAD):
+                ahead[p] = inside(x[u32(at + u32(u32(p) * step))])
+            for p in range(_AHEAD):
+                parts[p % _PARTS] = combine(parts[p % _PARTS], ahead[p])
+            done = u32(done + u32(_AHEAD))
+        while u32(done + u32(_PARTS)) <= count:
+            at = u32(start + u32(done * step))
             for p in range(_PARTS):
                 parts[p] = combine(parts[p], inside(x[u32(at + u32(u32(p) * step))]))
-        for k in range(u32(whole * u32(_PARTS)), count):
+            done = u32(done + u32(_PARTS))
+        for k in range(done, count):
             parts[0] = combine(parts[0], inside(x[u32(start + u32(u32(k) * step))]))
         return combine(combine(parts[0], parts[1]), combine(parts[2], parts[3]))
 

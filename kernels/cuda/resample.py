@@ -18,11 +18,12 @@ from minifcn.kernels.axismap import AxisMap, gather
 from minifcn.kernels.cuda import lang
 from minifcn.kernels.cuda.arrange import contiguous
 from minifcn.kernels.cuda.array import CudaArray, empty, from_host
-from minifcn.kernels.cuda.lang import cuda, load4, store4, u32
+from minifcn.kernels.cuda.lang import cuda, f32, load4, store4, u32
 from minifcn.kernels.cuda.launching import Kernel, jit
 
 _FEW = 4  # entries of a row
 _KEPT = 128  # tables
+_TALL, _ALONG = (2, 16) if lang.SIMULATED else (4, 64)  # rows of a block, which share what they read; threads of each
 
 
 def resample2d(x: CudaArray, rows: AxisMap, columns: AxisMap) -> CudaArray:
@@ -44,11 +45,21 @@ def _both(x: CudaArray, rows: AxisMap, columns: AxisMap) -> CudaArray:
         down, across = _table(rows, x.dtype), _table(columns, x.dtype)
         aligned = x.pointer % 16 == 0 and y.pointer % 16 == 0  # a view can begin anywhere
         width = 4 if C % 4 == 0 and x.dtype == np.float32 and aligned else 1
-        blocks, threads = _row_blocks(Q * C // width)
         kernel = _kernel(down.unrolled, across.unrolled, down.exact, across.exact, width)
-        tables = (*down.arrays, *across.arrays)
-        kernel.launch((N * P, blocks), threads, x, *tables, y, (H, W, C, P, Q), (down.pitch, across.pitch))
+        tables, shape = (*down.arrays, *across.arrays), (H, W, C, P, Q)
+        if width == 4 and down.unrolled and across.unrolled:
+            tiles, quads = -(-P // _TALL), C // 4
+            blocks = -(-Q * quads // (_ALONG * _each(down.unrolled * across.unrolled)))
+            kernel.launch((N * tiles, blocks), _TALL * _ALONG, x, *tables, y, shape, (tiles, *divmod(_ALONG, quads)))
+        else:
+            blocks, threads = _row_blocks(Q * C // width)
+            kernel.launch((N * P, blocks), threads, x, *tables, y, shape, (down.pitch, across.pitch))
     return y
+
+
+def _each(entries: int) -> int:
+    """Pixels of a thread that sums up so many: a few reads are to be under way, and none is to wait for registers."""
+    return 4 if entries == 1 else 2 if entries <= 4 else 1
 
 
 def _row_blocks(width: int) -> tuple[int, int]:
@@ -110,6 +121,8 @@ def _uploaded(matrix: AxisMap, dtype: np.dtype) -> _Table:
     counts = np.diff(matrix.start)
     pitch = max(1, _longest(matrix))
     source, weight = np.zeros((len(counts), pitch), np.uint32), np.zeros((len(counts), pitch), dtype)
+    full = counts > 0
+    source[full] = matrix.source[matrix.start[:-1][full], None]  # room that is left over stands for a pixel nearby
     row = np.repeat(np.arange(len(counts)), counts)
     place = np.arange(len(row)) - np.repeat(matrix.start[:-1], counts)
     source[row, place], weight[row, place] = matrix.source, matrix.weight
@@ -133,34 +146,63 @@ def _kernel(rows: int, columns: int, rows_exact: bool, columns_exact: bool, widt
 
 @functools.cache
 def _few_by_four(rows: int, columns: int, exact: bool) -> Kernel:
-    """At most ``rows`` and ``columns`` entries, just as many if ``exact``; a thread is an output pixel's 4 channels.
+    """At most ``rows`` and ``columns`` entries, just as many if ``exact``.
 
+    A thread has 4 channels of `_each` output pixels of a row, as many threads apart as a row of the block has; a block
+    has some rows, which read the same pixels. All entries are read first, then all pixels, then comes the arithmetic.
     An entry beyond a row's count has weight 0, and is read but not added: 0 · ∞ would be NaN.
     """
+    taps, each = rows * columns, _each(rows * columns)
+    entries, pixels = each * columns, each * taps  # of a thread
 
     @jit()
-    def _resample2d(x, down_count, down, down_weight, across_count, across, across_weight, y, shape, pitches):
+    def _resample2d(x, down_count, down, down_weight, across_count, across, across_weight, y, shape, steps):
         H, W, C, P, Q = shape
+        tiles, pixel_step, quad_step = steps
         quads = u32(C >> u32(2))
-        e = u32(u32(cuda.blockIdx.y * cuda.blockDim.x) + cuda.threadIdx.x)
-        if e < u32(Q * quads):
-            n = u32(u32(cuda.blockIdx.x) // P)
-            i = u32(cuda.blockIdx.x - u32(n * P))
-            j = u32(e // quads)
-            c = u32(u32(e - u32(j * quads)) << u32(2))
-            zero = x.dtype.type(0)
-            a0, a1, a2, a3 = zero, zero, zero, zero
+        above = u32(u32(cuda.threadIdx.x) // u32(_ALONG))
+        n = u32(u32(cuda.blockIdx.x) // tiles)
+        i = u32(u32(u32(cuda.blockIdx.x - u32(n * tiles)) * u32(_TALL)) + above)
+        near_i = min(i, u32(P - u32(1)))
+        e = u32(u32(u32(cuda.blockIdx.y * u32(_ALONG * each)) + cuda.threadIdx.x) - u32(above * u32(_ALONG)))
+        j = u32(e // quads)
+        quad = u32(e - u32(j * quads))
+        begins, row_weights = cuda.local.array(rows, np.uint32), cuda.local.array(rows, np.float32)
+        for r in range(rows):
+            k = u32(u32(near_i * u32(rows)) + u32(r))
+            begins[r], row_weights[r] = u32(u32(u32(n * H) + down[k]) * W), down_weight[k]
+        row_count = u32(rows) if exact else down_count[near_i]
+        places, counts = cuda.local.array(each, np.uint32), cuda.local.array(each, np.uint32)
+        channels = cuda.local.array(each, np.uint32)
+        sources, weights = cuda.local.array(entries, np.uint32), cuda.local.array(entries, np.float32)
+        for m in range(each):
+            near_j = min(j, u32(Q - u32(1)))
+            channels[m] = u32(quad << u32(2))
+            places[m] = u32(u32(u32(u32(u32(n * P) + i) * Q) + j) * C) if i < P and j < Q else u32(0xFFFFFFFF)
+            counts[m] = u32(columns) if exact else across_count[near_j]
+            for k in range(columns):
+                q = u32(u32(near_j * u32(columns)) + u32(k))
+                sources[m * columns + k], weights[m * columns + k] = across[q], across_weight[q]
+            j, quad = u32(j + pixel_step), u32(quad + quad_step)
+            if quad >= quads:
+                j, quad = u32(j + u32(1)), u32(quad - quads)
+        values = cuda.local.array((pixels, 4), np.float32)
+        for m in range(each):
             for r in range(rows):
-                begin = u32(u32(u32(n * H) + down[u32(u32(i * u32(rows)) + u32(r))]) * W)
-                row_weight = down_weight[u32(u32(i * u32(rows)) + u32(r))]
                 for k in range(columns):
-                    q = u32(u32(j * u32(columns)) + u32(k))
-                    v0, v1, v2, v3 = load4(x, u32(u32(u32(begin + across[q]) * C) + c))
-                    w = row_weight * across_weight[q]
-                    if exact or (u32(r) < down_count[i] and u32(k) < across_count[j]):
-                        a0, a1, a2, a3 = a0 + w * v0, a1 + w * v1, a2 + w * v2, a3 + w * v3
-            o = u32(u32(u32(u32(cuda.blockIdx.x * Q) + j) * C) + c)
-            store4(y, o, (a0, a1, a2, a3))
+                    tap, pixel = m * taps + r * columns + k, u32(begins[r] + sources[m * columns + k])
+                    four = load4(x, u32(u32(pixel * C) + channels[m]))
+                    values[tap, 0], values[tap, 1], values[tap, 2], values[tap, 3] = four
+        for m in range(each):
+            a0, a1, a2, a3 = f32(0), f32(0), f32(0), f32(0)
+            for r in range(rows):
+                for k in range(columns):
+                    tap, w = m * taps + r * columns + k, row_weights[r] * weights[m * columns + k]
+                    if exact or (u32(r) < row_count and u32(k) < counts[m]):
+                        a0, a1 = a0 + w * values[tap, 0], a1 + w * values[tap, 1]
+                        a2, a3 = a2 + w * values[tap, 2], a3 + w * values[tap, 3]
+            if places[m] != u32(0xFFFFFFFF):
+                store4(y, u32(u32(places[m]) + u32(channels[m])), (a0, a1, a2, a3))
 
     return _resample2d
 
@@ -252,7 +294,8 @@ def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
     whole = lang.array_type(np.dtype(np.uint32))
     for dtype, width in ((np.float32, 4), (np.float32, 1), (np.float64, 1)):
         x = lang.array_type(np.dtype(dtype))
-        types = (x, *(whole, whole, x) * 2, x, lang.tuple_type(5), lang.tuple_type(2))
         for entries, exact in ((1, True), (2, True), (4, False), (0, False)):
+            last = lang.tuple_type(3 if width == 4 and entries else 2)
+            types = (x, *(whole, whole, x) * 2, x, lang.tuple_type(5), last)
             label = f"resample2d, {entries or 'many'} entries, {width} channels {np.dtype(dtype)}"
             yield label, _kernel(entries, entries, exact, exact, width), types
