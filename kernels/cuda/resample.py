@@ -18,7 +18,7 @@ from minifcn.kernels.axismap import AxisMap, gather
 from minifcn.kernels.cuda import lang
 from minifcn.kernels.cuda.arrange import contiguous
 from minifcn.kernels.cuda.array import CudaArray, empty, from_host
-from minifcn.kernels.cuda.lang import cuda, f32, load4, store4, u32
+from minifcn.kernels.cuda.lang import cuda, device_function, f32, load4, store4, u32
 from minifcn.kernels.cuda.launching import Kernel, jit
 
 _FEW = 4  # entries of a row
@@ -145,15 +145,52 @@ def _kernel(rows: int, columns: int, rows_exact: bool, columns_exact: bool, widt
 
 
 @functools.cache
+def _sums_of_four(rows: int, columns: int) -> tuple[Any, Any, Any]:
+    """Functions for the m-th pixel of a thread: read the pixels that it sums up, sum them up; do both with fewer."""
+
+    @device_function
+    def read(x, values, m, begins, sources, C, channels):
+        for r in range(rows):
+            for k in range(columns):
+                tap, pixel = (m * rows + r) * columns + k, u32(begins[r] + sources[m * columns + k])
+                four = load4(x, u32(u32(pixel * C) + channels[m]))
+                values[tap, 0], values[tap, 1], values[tap, 2], values[tap, 3] = four
+
+    @device_function
+    def of_whole(values, m, row_weights, weights):
+        a0, a1, a2, a3 = f32(0), f32(0), f32(0), f32(0)
+        for r in range(rows):
+            for k in range(columns):
+                tap, w = (m * rows + r) * columns + k, row_weights[r] * weights[m * columns + k]
+                a0, a1 = a0 + w * values[tap, 0], a1 + w * values[tap, 1]
+                a2, a3 = a2 + w * values[tap, 2], a3 + w * values[tap, 3]
+        return a0, a1, a2, a3
+
+    @device_function
+    def of_some(x, m, begins, sources, row_weights, weights, C, channels, row_count, counts):
+        a0, a1, a2, a3 = f32(0), f32(0), f32(0), f32(0)
+        for r in range(rows):
+            for k in range(columns):
+                if u32(r) < row_count and u32(k) < counts[m]:
+                    pixel, w = u32(begins[r] + sources[m * columns + k]), row_weights[r] * weights[m * columns + k]
+                    v0, v1, v2, v3 = load4(x, u32(u32(pixel * C) + channels[m]))
+                    a0, a1, a2, a3 = a0 + w * v0, a1 + w * v1, a2 + w * v2, a3 + w * v3
+        return a0, a1, a2, a3
+
+    return read, of_whole, of_some
+
+
+@functools.cache
 def _few_by_four(rows: int, columns: int, exact: bool) -> Kernel:
     """At most ``rows`` and ``columns`` entries, just as many if ``exact``.
 
     A thread has 4 channels of `_each` output pixels of a row, as many threads apart as a row of the block has; a block
     has some rows, which read the same pixels. All entries are read first, then all pixels, then comes the arithmetic.
-    An entry beyond a row's count has weight 0, and is read but not added: 0 · ∞ would be NaN.
+    Only near borders are rows not full; what they lack may not be added with weight 0, as 0 · ∞ is NaN.
     """
     taps, each = rows * columns, _each(rows * columns)
     entries, pixels = each * columns, each * taps  # of a thread
+    read, of_whole, of_some = _sums_of_four(rows, columns)
 
     @jit()
     def _resample2d(x, down_count, down, down_weight, across_count, across, across_weight, y, shape, steps):
@@ -186,23 +223,21 @@ def _few_by_four(rows: int, columns: int, exact: bool) -> Kernel:
             j, quad = u32(j + pixel_step), u32(quad + quad_step)
             if quad >= quads:
                 j, quad = u32(j + u32(1)), u32(quad - quads)
-        values = cuda.local.array((pixels, 4), np.float32)
+        whole = True
         for m in range(each):
-            for r in range(rows):
-                for k in range(columns):
-                    tap, pixel = m * taps + r * columns + k, u32(begins[r] + sources[m * columns + k])
-                    four = load4(x, u32(u32(pixel * C) + channels[m]))
-                    values[tap, 0], values[tap, 1], values[tap, 2], values[tap, 3] = four
-        for m in range(each):
-            a0, a1, a2, a3 = f32(0), f32(0), f32(0), f32(0)
-            for r in range(rows):
-                for k in range(columns):
-                    tap, w = m * taps + r * columns + k, row_weights[r] * weights[m * columns + k]
-                    if exact or (u32(r) < row_count and u32(k) < counts[m]):
-                        a0, a1 = a0 + w * values[tap, 0], a1 + w * values[tap, 1]
-                        a2, a3 = a2 + w * values[tap, 2], a3 + w * values[tap, 3]
-            if places[m] != u32(0xFFFFFFFF):
-                store4(y, u32(u32(places[m]) + u32(channels[m])), (a0, a1, a2, a3))
+            whole = whole and (exact or (row_count == u32(rows) and counts[m] == u32(columns)))
+        if whole:
+            values = cuda.local.array((pixels, 4), np.float32)
+            for m in range(each):
+                read(x, values, m, begins, sources, C, channels)
+            for m in range(each):
+                if places[m] != u32(0xFFFFFFFF):
+                    store4(y, u32(u32(places[m]) + u32(channels[m])), of_whole(values, m, row_weights, weights))
+        else:
+            for m in range(each):
+                if places[m] != u32(0xFFFFFFFF):
+                    four = of_some(x, m, begins, sources, row_weights, weights, C, channels, row_count, counts)
+                    store4(y, u32(u32(places[m]) + u32(channels[m])), four)
 
     return _resample2d
 

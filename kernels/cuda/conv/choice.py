@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import NamedTuple
 
@@ -55,44 +56,90 @@ class Plan(NamedTuple):
 
 def plan(M: int, N: int, channels: int, taps: int, parts: int, dtype: np.dtype, transposed: bool) -> Plan:
     """For ``parts`` products of (M, taps · channels) and (taps · channels, N)."""
-    terms = taps * channels
     how = precision(dtype, channels, N)
-    if how is not None:
-        return divided(mma.variant(_mma_tile(M, N, parts), how, transposed), M, N, terms, parts)
-    tiles = ffma.TILES if dtype == np.float32 else ffma.DOUBLE_TILES
-    narrowest = min((tile for tile in tiles if tile[1] >= N), key=lambda tile: tile[1], default=tiles[0])
-    return divided(ffma.variant(narrowest, dtype, transposed), M, N, terms, parts)
-
-
-def _mma_tile(M: int, N: int, parts: int) -> Tile:
-    """The widest tile that is not wider than the product and leaves every multiprocessor work."""
-    multiprocessors = driver.info().multiprocessors
-    fitting = [tile for tile in mma.TILES if tile.columns < 2 * N or tile.columns == mma.TILES[-1].columns]
-    for tile in fitting:
-        if -(-M // tile.rows) * -(-N // tile.columns) * parts >= 2 * multiprocessors:
-            return tile
-    square = [tile for tile in fitting if tile.rows == 64]
-    return square[0] if square else fitting[0]
+    if how is None:
+        return _plan_ffma(M, N, taps * channels, parts, dtype, transposed)
+    return _plan_mma(M, N, taps * channels, parts, how, transposed)
 
 
 def weight_plan(M: int, N: int, channels: int, pixels: int, parts: int, dtype: np.dtype) -> Plan:
     """For ``parts`` products of (M, pixels) and (pixels, N), M being taps · channels."""
     how = precision(dtype, channels, N)
-    if how is not None:
-        fitting = [tile for tile in weight.MMA_TILES if tile.columns < 2 * N] or [weight.MMA_TILES[-1]]
-        tile = min(fitting, key=lambda tile: (-tile.columns, -(-M // tile.rows) * tile.rows, -tile.rows))
-        return divided(weight.mma_variant(tile, how), M, N, pixels, parts, least=4, waves=tile.precise_blocks)
-    smallest = weight.TILES[-1]
-    narrowest = min((t for t in weight.TILES if t[0] >= M or t[1] >= N), key=lambda t: t[0], default=weight.TILES[0])
-    chosen = weight.variant(smallest if max(M, N) <= smallest[1] else narrowest, dtype)
-    return divided(chosen, M, N, pixels, parts, least=4, waves=4)
+    return _weight_ffma(M, N, pixels, parts, dtype) if how is None else _weight_mma(M, N, pixels, parts, how)
 
 
-def divided(chosen: Variant, M: int, N: int, terms: int, parts: int, least: int = 8, waves: int = 2) -> Plan:
+@functools.cache
+def _plan_ffma(M: int, N: int, terms: int, parts: int, dtype: np.dtype, transposed: bool) -> Plan:
+    tiles = ffma.TILES if dtype == np.float32 else ffma.DOUBLE_TILES
+    narrowest = min((tile for tile in tiles if tile[1] >= N), key=lambda tile: tile[1], default=tiles[0])
+    return divided(ffma.variant(narrowest, dtype, transposed), M, N, terms, parts, least=8, waves=2)
+
+
+@functools.cache
+def _plan_mma(M: int, N: int, terms: int, parts: int, how: str, transposed: bool) -> Plan:
+    tile, shares = _fastest(mma.TILES, M, N, terms, parts, how)
+    return _in_shares(mma.variant(tile, how, transposed), terms, shares)
+
+
+@functools.cache
+def _weight_ffma(M: int, N: int, pixels: int, parts: int, dtype: np.dtype) -> Plan:
+    tiles = weight.TILES
+    narrowest = min((tile for tile in tiles if min(M, N) <= tile[0]), key=lambda tile: tile[0], default=tiles[0])
+    return divided(weight.variant(narrowest, dtype), M, N, pixels, parts, least=4, waves=4)
+
+
+@functools.cache
+def _weight_mma(M: int, N: int, pixels: int, parts: int, how: str) -> Plan:
+    tile, shares = _fastest(weight.MMA_TILES, M, N, pixels, parts, how)
+    return _in_shares(weight.mma_variant(tile, how), pixels, shares)
+
+
+def divided(chosen: Variant, M: int, N: int, terms: int, parts: int, least: int, waves: int) -> Plan:
     """As many shares of the contraction as fill the GPU; ``least`` slabs a share are worth its sum's way to memory."""
     blocks = -(-M // chosen.rows) * -(-N // chosen.columns) * parts
-    slabs = max(1, -(-terms // chosen.slab))
     wanted = waves * driver.info().multiprocessors
-    shares = 1 if 2 * blocks > wanted else max(1, min(wanted // blocks, slabs // least))
+    most = max(1, -(-terms // chosen.slab) // least)
+    return _in_shares(chosen, terms, 1 if 2 * blocks > wanted else max(1, min(wanted // blocks, most)))
+
+
+def _in_shares(chosen: Variant, terms: int, shares: int) -> Plan:
+    """``shares`` of equally many slabs, or fewer if those suffice."""
+    slabs = max(1, -(-terms // chosen.slab))
     each = -(-slabs // shares)
     return Plan(chosen, -(-slabs // each), each)
+
+
+#: Terms of a slab of the tensor cores' kernels.
+_SLAB = 16
+#: Multiplications a cycle of a multiprocessor in the widest tiles, by precision; and how much of that narrower ones
+#: reach, by rows · columns: estimates for Hopper, good enough to compare tiles.
+_RATE = {"float32": 130.0, "tf32": 330.0}
+_REACHED = {128 * 128: 1.0, 128 * 64: 0.95, 64 * 64: 0.85, 128 * 32: 0.8, 128 * 16: 0.6, 64 * 32: 0.7, 64 * 16: 0.45}
+#: Warps that keep a multiprocessor busy, cycles until a block multiplies, cycles of a launch, bytes a cycle of memory.
+_BUSY_WARPS, _START, _LAUNCH, _BYTES = 8, 1500, 5000, 1800
+
+
+def _fastest(tiles: tuple[Tile, ...], M: int, N: int, terms: int, parts: int, how: str) -> tuple[Tile, int]:
+    """The tile, and the number of shares, that take fewest cycles."""
+    multiprocessors = driver.info().multiprocessors
+    slabs = max(1, -(-terms // _SLAB))
+    candidates = []
+    for tile in tiles:
+        blocks = -(-M // tile.rows) * -(-N // tile.columns) * parts
+        wanted = {1, *(max(1, full * multiprocessors // blocks) for full in range(1, 5))}
+        for shares in sorted(min(number, max(1, slabs // 4)) for number in wanted):
+            cycles = _cycles(tile, blocks * shares, -(-slabs // shares), how)
+            if shares > 1:
+                cycles += _LAUNCH + (shares + 1) * 4 * M * N * parts / _BYTES
+            candidates.append((cycles, tile, shares))
+    _, tile, shares = min(candidates, key=lambda candidate: candidate[0])
+    return tile, shares
+
+
+def _cycles(tile: Tile, blocks: int, slabs: int, how: str) -> float:
+    """Estimated cycles of blocks of so many slabs each."""
+    busiest = -(-blocks // driver.info().multiprocessors)  # blocks of a multiprocessor
+    room = tile.precise_blocks if how == "float32" else tile.blocks
+    warps = min(busiest, room) * tile.warps_m * tile.warps_n
+    rate = _RATE[how] * _REACHED.get(tile.rows * tile.columns, 1.0) * min(1.0, warps / _BUSY_WARPS)
+    return busiest * tile.rows * tile.columns * _SLAB * slabs / rate + -(-busiest // room) * _START

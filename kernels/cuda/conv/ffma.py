@@ -11,7 +11,7 @@ pixels are is computed once, before the loop; in the loop only the tap moves.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ from minifcn.kernels.cuda.conv.walk import (
     tap_of,
     task,
 )
-from minifcn.kernels.cuda.lang import SIMULATED, array_type, cuda, tuple_type, u32
+from minifcn.kernels.cuda.lang import SIMULATED, array_type, cuda, device_function, shared_load4, tuple_type, u32
 from minifcn.kernels.cuda.launching import Kernel, jit
 
 #: (BM, BN, BK, TM, TN), the widest first.
@@ -50,6 +50,36 @@ TILES = (
     else ((128, 128, 8, 8, 8), (128, 64, 8, 8, 4), (128, 32, 8, 4, 4), (128, 16, 8, 4, 2), (256, 8, 8, 4, 2))
 )
 DOUBLE_TILES = TILES if SIMULATED else ((64, 64, 8, 4, 4),)
+
+
+def multiplier(tile: tuple[int, int, int, int, int], dtype: np.dtype) -> Callable[..., Any]:
+    """A function that adds the products of a slab to a thread's sums: acc[i, j] += Σ_k a[k, i] · b[k, j].
+
+    Rows of the slab are BM + 4 and BN + 4 numbers long, and the thread's own begin at ``place_a`` and ``place_b``. Four
+    float32 come from shared memory at once.
+    """
+    BM, BN, BK, TM, TN = tile
+    LA, LB = BM + 4, BN + 4
+    A_FOURS, B_FOURS = (TM // 4, TN // 4) if dtype == np.float32 else (0, 0)
+
+    @device_function
+    def add_products(acc, sa, place_a, sb, place_b, left, right):  # type: ignore[no-untyped-def]
+        for kk in range(BK):
+            for i in range(A_FOURS):
+                four = shared_load4(sa, u32(place_a + u32(kk * LA + 4 * i)))
+                left[4 * i], left[4 * i + 1], left[4 * i + 2], left[4 * i + 3] = four[0], four[1], four[2], four[3]
+            for i in range(4 * A_FOURS, TM):
+                left[i] = sa[place_a + u32(kk * LA + i)]
+            for j in range(B_FOURS):
+                four = shared_load4(sb, u32(place_b + u32(kk * LB + 4 * j)))
+                right[4 * j], right[4 * j + 1], right[4 * j + 2], right[4 * j + 3] = four[0], four[1], four[2], four[3]
+            for j in range(4 * B_FOURS, TN):
+                right[j] = sb[place_b + u32(kk * LB + j)]
+            for i in range(TM):
+                for j in range(TN):
+                    acc[i * TN + j] += left[i] * right[j]
+
+    return add_products
 
 
 @functools.cache
@@ -67,6 +97,8 @@ def variant(tile: tuple[int, int, int, int, int], dtype: np.dtype, transposed: b
     B_COUNT = -(-BN // B_STEP) if transposed else -(-BK // B_STEP)
     ACC = TM * TN
     number = dtype.type if SIMULATED else array_type(dtype).dtype
+
+    add_products = multiplier(tile, dtype)
 
     @jit(launch_bounds=(T, 65536 // (T * 128) if T <= 512 else 1))
     def convolve(x, weight, bias, out, table, sizes):  # type: ignore[no-untyped-def]
@@ -148,14 +180,7 @@ def variant(tile: tuple[int, int, int, int, int], dtype: np.dtype, transposed: b
             if k0 > first:
                 place_a = u32(u32(half * u32(BK * LA)) + u32(u32(t // u32(COLUMNS)) * u32(TM)))
                 place_b = u32(u32(half * u32(BK * LB)) + u32(u32(t % u32(COLUMNS)) * u32(TN)))
-                for kk in range(BK):
-                    for i in range(TM):
-                        left[i] = sa[place_a + u32(kk * LA + i)]
-                    for j in range(TN):
-                        right[j] = sb[place_b + u32(kk * LB + j)]
-                    for i in range(TM):
-                        for j in range(TN):
-                            acc[i * TN + j] += left[i] * right[j]
+                add_products(acc, sa, place_a, sb, place_b, left, right)
                 half = u32(half ^ u32(1))
             # ... and put it into the other half.
             if k0 < last:

@@ -75,7 +75,7 @@ class Phases(NamedTuple):
     table: CudaArray
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]  # not a tuple's: nobody asks for that here
         """How many convolutions this is."""
         return len(self.rows) * len(self.columns)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from minifcn.kernels.cuda.conv import ffma
 from minifcn.kernels.cuda.conv.fragments import PRECISIONS, Tile, multiplier
 from minifcn.kernels.cuda.conv.variant import Variant
 from minifcn.kernels.cuda.lang import (
@@ -110,6 +111,8 @@ def variant(tile: tuple[int, int, int, int, int], dtype: np.dtype) -> Variant:
     ACC = TM * TN
     number = dtype.type if SIMULATED else array_type(dtype).dtype
 
+    add_products = ffma.multiplier(tile, dtype)
+
     @jit(launch_bounds=(T, 2))
     def convolve_weight(x, y, out, sizes):  # type: ignore[no-untyped-def]
         sa = cuda.shared.array(SA, number)
@@ -161,14 +164,7 @@ def variant(tile: tuple[int, int, int, int, int], dtype: np.dtype) -> Variant:
             if k0 > first:
                 place_a = u32(u32(half * u32(HALF_A)) + u32(u32(t // u32(COLUMNS)) * u32(TM)))
                 place_b = u32(u32(half * u32(HALF_B)) + u32(u32(t % u32(COLUMNS)) * u32(TN)))
-                for kk in range(BK):
-                    for i in range(TM):
-                        left[i] = sa[place_a + u32(kk * LA + i)]
-                    for j in range(TN):
-                        right[j] = sb[place_b + u32(kk * LB + j)]
-                    for i in range(TM):
-                        for j in range(TN):
-                            acc[i * TN + j] += left[i] * right[j]
+                add_products(acc, sa, place_a, sb, place_b, left, right)
                 half = u32(half ^ u32(1))
             if k0 < last:
                 for l in range(A_COUNT):

@@ -61,16 +61,19 @@ def _four_of(struct: Any) -> Any:
 
 @intrinsic
 def load4(typing_context, array, index):  # type: ignore[no-untyped-def]
-    """Four neighbouring float32 of an array in global memory."""
+    """Four neighbouring float32 or int32 of an array in global memory."""
+    integers = array.dtype == types.int32
+    number, suffix, register = (_I32, "s32", "=r") if integers else (_F32, "f32", "=f")
 
     def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
         address = _address(context, builder, signature.args[0], *args)
+        constraints = ",".join([register] * 4) + ",l,~{memory}"
         loaded = _assembly(
-            builder, _four_of(_F32), [address], "ld.global.v4.f32 {$0,$1,$2,$3}, [$4];", "=f,=f,=f,=f,l,~{memory}"
+            builder, _four_of(number), [address], f"ld.global.v4.{suffix} {{$0,$1,$2,$3}}, [$4];", constraints
         )
         return _packed(builder, loaded, 4)
 
-    return _FOUR(array, types.uint32), code
+    return types.UniTuple(array.dtype, 4)(array, types.uint32), code
 
 
 @intrinsic
