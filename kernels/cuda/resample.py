@@ -223,16 +223,15 @@ def _few_by_four(rows: int, columns: int, exact: bool) -> Kernel:
             j, quad = u32(j + pixel_step), u32(quad + quad_step)
             if quad >= quads:
                 j, quad = u32(j + u32(1)), u32(quad - quads)
-        whole = True
+        whole = exact or row_count == u32(rows)
         for m in range(each):
-            whole = whole and (exact or (row_count == u32(rows) and counts[m] == u32(columns)))
+            whole = whole and places[m] != u32(0xFFFFFFFF) and (exact or counts[m] == u32(columns))
         if whole:
             values = cuda.local.array((pixels, 4), np.float32)
             for m in range(each):
                 read(x, values, m, begins, sources, C, channels)
             for m in range(each):
-                if places[m] != u32(0xFFFFFFFF):
-                    store4(y, u32(u32(places[m]) + u32(channels[m])), of_whole(values, m, row_weights, weights))
+                store4(y, u32(u32(places[m]) + u32(channels[m])), of_whole(values, m, row_weights, weights))
         else:
             for m in range(each):
                 if places[m] != u32(0xFFFFFFFF):
