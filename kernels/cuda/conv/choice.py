@@ -115,6 +115,8 @@ _SLAB = 16
 #: reach, by rows · columns: estimates for Hopper, good enough to compare tiles.
 _RATE = {"float32": 130.0, "tf32": 330.0}
 _REACHED = {128 * 128: 1.0, 128 * 64: 0.95, 64 * 64: 0.85, 128 * 32: 0.8, 128 * 16: 0.6, 64 * 32: 0.7, 64 * 16: 0.45}
+#: Bytes a cycle that a multiprocessor gets from the L2 cache, from which all copies come.
+_L2_BYTES = 28
 #: Warps that keep a multiprocessor busy, cycles until a block multiplies, cycles of a launch, bytes a cycle of memory.
 _BUSY_WARPS, _START, _LAUNCH, _BYTES = 8, 1500, 5000, 1800
 
@@ -142,4 +144,5 @@ def _cycles(tile: Tile, blocks: int, slabs: int, how: str) -> float:
     room = tile.precise_blocks if how == "float32" else tile.blocks
     warps = min(busiest, room) * tile.warps_m * tile.warps_n
     rate = _RATE[how] * _REACHED.get(tile.rows * tile.columns, 1.0) * min(1.0, warps / _BUSY_WARPS)
-    return busiest * tile.rows * tile.columns * _SLAB * slabs / rate + -(-busiest // room) * _START
+    slab = max(tile.rows * tile.columns * _SLAB / rate, (tile.rows + tile.columns) * _SLAB * 4 / _L2_BYTES)
+    return busiest * slab * slabs + -(-busiest // room) * _START

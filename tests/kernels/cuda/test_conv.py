@@ -125,10 +125,13 @@ def test_nan_stays_nan(allowed, tensor_cores, tf32):
 
 @pytest.mark.parametrize("cores", [False, True])
 def test_divided_contraction(cores, monkeypatch):
-    """As if the GPU had many multiprocessors: several blocks to a sum, added in the end, with bias and ReLU."""
+    """As if there were more multiprocessors than tiles: several blocks to a sum, then bias and ReLU."""
     monkeypatch.setattr(choice, "simulated_tensor_cores", cores)
     info = choice.driver.info()._replace(multiprocessors=3)
     monkeypatch.setattr(choice.driver, "info", lambda: info)
+    monkeypatch.setattr(choice, "_LAUNCH", 0)
+    for name in ("_plan_ffma", "_plan_mma", "_weight_ffma", "_weight_mma"):  # without what they remember
+        monkeypatch.setattr(choice, name, getattr(choice, name).__wrapped__)
     draw = Draw(np.float32)
     window = Window((1, 1))
     x, weight, bias = draw.normal(1, 2, 2, 256), draw.normal(1, 1, 256, 4), draw.normal(4)
