@@ -17,7 +17,7 @@ from minifcn.kernels.cuda import driver, lang
 from minifcn.kernels.cuda.array import CudaArray, empty
 from minifcn.kernels.cuda.lang import cuda, load4, store4, u32
 from minifcn.kernels.cuda.launching import Kernel, jit, threads_and_blocks
-from minifcn.kernels.cuda.striding import collapsed, elements, span, two_places_of
+from minifcn.kernels.cuda.striding import advance_of, collapsed, elements, span, walk_of
 
 _EACH = 4  # pieces that a thread moves, all read before the first is written
 
@@ -50,7 +50,8 @@ def copy(source: CudaArray, target: CudaArray) -> None:
     geometry = shape, (*elements(steps[0], piece), first), (*elements(steps[1], piece), second)
     count = math.prod(shape)
     kernel = _copy_kernel(len(shape), piece)
-    kernel.launch(*threads_and_blocks(count, _EACH), read, written, count, *geometry)
+    grid, block = threads_and_blocks(count, _EACH)
+    kernel.launch(grid, block, read, written, count, *geometry, advance_of(shape, block))
 
 
 def _piece(itemsize: int, shape: tuple[int, ...], steps: list[tuple[int, ...]], addresses: tuple[int, int]) -> int:
@@ -86,34 +87,34 @@ def fill(x: CudaArray, value: Any) -> None:
 @functools.cache
 def _copy_kernel(rank: int, piece: int) -> Kernel:
     """The copy for a number of axes and a size of pieces. A thread takes pieces a block apart: warps touch runs."""
-    places = two_places_of(rank)
+    start, move, _, places = walk_of(rank)
     kind = _PIECES.get(piece, _FOUR).type
 
     @jit()
-    def _copy_pieces(source, target, count, shape, source_steps, target_steps):
+    def _copy_pieces(source, target, count, shape, source_steps, target_steps, advance):
         first = u32(u32(u32(cuda.blockIdx.x * cuda.blockDim.x) * u32(_EACH)) + cuda.threadIdx.x)
         values = cuda.local.array(_EACH, kind)
         at = cuda.local.array(_EACH, np.uint32)
+        where = start(first, shape)
         for k in range(_EACH):
-            e = u32(first + u32(u32(k) * cuda.blockDim.x))
-            if e < count:
-                read, at[k] = places(e, shape, source_steps, target_steps)
-                values[k] = source[read]
+            read, at[k] = places(where, shape, source_steps, target_steps, count)
+            values[k] = source[read]
+            where = move(where, shape, advance)
         for k in range(_EACH):
             if u32(first + u32(u32(k) * cuda.blockDim.x)) < count:
                 target[u32(at[k])] = values[k]
 
     @jit()
-    def _copy_fours(source, target, count, shape, source_steps, target_steps):
+    def _copy_fours(source, target, count, shape, source_steps, target_steps, advance):
         first = u32(u32(u32(cuda.blockIdx.x * cuda.blockDim.x) * u32(_EACH)) + cuda.threadIdx.x)
         values = cuda.local.array((_EACH, 4), np.float32)
         at = cuda.local.array(_EACH, np.uint32)
+        where = start(first, shape)
         for k in range(_EACH):
-            e = u32(first + u32(u32(k) * cuda.blockDim.x))
-            if e < count:
-                read, at[k] = places(e, shape, source_steps, target_steps)
-                four = load4(source, u32(read * u32(4)))
-                values[k, 0], values[k, 1], values[k, 2], values[k, 3] = four
+            read, at[k] = places(where, shape, source_steps, target_steps, count)
+            four = load4(source, u32(read * u32(4)))
+            values[k, 0], values[k, 1], values[k, 2], values[k, 3] = four
+            where = move(where, shape, advance)
         for k in range(_EACH):
             if u32(first + u32(u32(k) * cuda.blockDim.x)) < count:
                 four = (values[k, 0], values[k, 1], values[k, 2], values[k, 3])
@@ -138,7 +139,7 @@ def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
         x = lang.array_type(_PIECES.get(piece, _FOUR))
         for rank in (1, 2, 3, 4):
             steps = lang.tuple_type(rank + 1)
-            types = (x, x, number, lang.tuple_type(rank), steps, steps)
+            types = (x, x, number, lang.tuple_type(rank), steps, steps, lang.tuple_type(2))
             yield f"copy of {rank} axes in pieces of {piece} bytes", _copy_kernel(rank, piece), types
         if piece < 16:
             bits = lang.scalar_type(np.dtype(np.uint64 if piece == 8 else np.uint32))

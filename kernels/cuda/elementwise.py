@@ -18,7 +18,7 @@ from minifcn.kernels.cuda.array import CudaArray, empty
 from minifcn.kernels.cuda.bodies import elementwise as bodies
 from minifcn.kernels.cuda.lang import cuda, device_function, u32
 from minifcn.kernels.cuda.launching import Kernel, jit, threads_and_blocks
-from minifcn.kernels.cuda.striding import collapsed, elements, place_of, span
+from minifcn.kernels.cuda.striding import advance_of, collapsed, elements, span, walk_of
 
 Operand = Any  # a CudaArray, a Python number, a NumPy number or a 0-d NumPy array
 
@@ -239,7 +239,8 @@ def _launch_strided(formula: str, number: Any, given: list[Any], y: CudaArray) -
             geometry.append((0,))
             kinds.append(_NUMBER)
     kernel = _strided_kernel(formula, number, tuple(kinds), len(shape))
-    kernel.launch(*threads_and_blocks(y.size, _EACH), *arguments, y, y.size, shape, *geometry)
+    grid, block = threads_and_blocks(y.size, _EACH)
+    kernel.launch(grid, block, *arguments, y, y.size, shape, advance_of(shape, block), *geometry)
 
 
 def _row(y: CudaArray) -> tuple[int, ...]:
@@ -360,26 +361,26 @@ def _flat_of_three(body: Any, number: Any, read_a: Any, read_b: Any, read_c: Any
 def _strided_kernel(formula: str, number: Any, kinds: tuple[str, ...], rank: int) -> Kernel:
     """The kernel that finds the place of each element from its number."""
     body = _formula(formula)
-    place = place_of(rank)
+    start, move, place, _ = walk_of(rank)
 
     @device_function
-    def nowhere(e, shape, steps):
+    def nowhere(where, shape, steps, count):
         return u32(0)
 
     pairs = [(_READERS[kind], nowhere if kind == _NUMBER else place) for kind in kinds]
     make = (_strided_of_one, _strided_of_two, _strided_of_three)[len(kinds) - 1]
-    return _named(make(body, number, *(function for pair in pairs for function in pair)), formula)
+    return _named(make(body, number, start, move, *(function for pair in pairs for function in pair)), formula)
 
 
-def _strided_of_one(body: Any, number: Any, read: Any, place: Any) -> Kernel:
+def _strided_of_one(body: Any, number: Any, start: Any, move: Any, read: Any, place: Any) -> Kernel:
     @jit()
-    def kernel(x, y, count, shape, steps):
+    def kernel(x, y, count, shape, advance, steps):
         first = u32(u32(u32(cuda.blockIdx.x * cuda.blockDim.x) * u32(_EACH)) + cuda.threadIdx.x)
         values = cuda.local.array(_EACH, number)
+        where = start(first, shape)
         for k in range(_EACH):
-            e = u32(first + u32(u32(k) * cuda.blockDim.x))
-            if e < count:
-                values[k] = number(read(x, place(e, shape, steps)))
+            values[k] = number(read(x, place(where, shape, steps, count)))
+            where = move(where, shape, advance)
         for k in range(_EACH):
             e = u32(first + u32(u32(k) * cuda.blockDim.x))
             if e < count:
@@ -388,17 +389,19 @@ def _strided_of_one(body: Any, number: Any, read: Any, place: Any) -> Kernel:
     return kernel
 
 
-def _strided_of_two(body: Any, number: Any, read_a: Any, place_a: Any, read_b: Any, place_b: Any) -> Kernel:
+def _strided_of_two(
+    body: Any, number: Any, start: Any, move: Any, read_a: Any, place_a: Any, read_b: Any, place_b: Any
+) -> Kernel:
     @jit()
-    def kernel(a, b, y, count, shape, a_steps, b_steps):
+    def kernel(a, b, y, count, shape, advance, a_steps, b_steps):
         first = u32(u32(u32(cuda.blockIdx.x * cuda.blockDim.x) * u32(_EACH)) + cuda.threadIdx.x)
         a_values = cuda.local.array(_EACH, number)
         b_values = cuda.local.array(_EACH, number)
+        where = start(first, shape)
         for k in range(_EACH):
-            e = u32(first + u32(u32(k) * cuda.blockDim.x))
-            if e < count:
-                a_values[k] = number(read_a(a, place_a(e, shape, a_steps)))
-                b_values[k] = number(read_b(b, place_b(e, shape, b_steps)))
+            a_values[k] = number(read_a(a, place_a(where, shape, a_steps, count)))
+            b_values[k] = number(read_b(b, place_b(where, shape, b_steps, count)))
+            where = move(where, shape, advance)
         for k in range(_EACH):
             e = u32(first + u32(u32(k) * cuda.blockDim.x))
             if e < count:
@@ -408,20 +411,29 @@ def _strided_of_two(body: Any, number: Any, read_a: Any, place_a: Any, read_b: A
 
 
 def _strided_of_three(
-    body: Any, number: Any, read_a: Any, place_a: Any, read_b: Any, place_b: Any, read_c: Any, place_c: Any
+    body: Any,
+    number: Any,
+    start: Any,
+    move: Any,
+    read_a: Any,
+    place_a: Any,
+    read_b: Any,
+    place_b: Any,
+    read_c: Any,
+    place_c: Any,
 ) -> Kernel:
     @jit()
-    def kernel(a, b, c, y, count, shape, a_steps, b_steps, c_steps):
+    def kernel(a, b, c, y, count, shape, advance, a_steps, b_steps, c_steps):
         first = u32(u32(u32(cuda.blockIdx.x * cuda.blockDim.x) * u32(_EACH)) + cuda.threadIdx.x)
         a_values = cuda.local.array(_EACH, number)
         b_values = cuda.local.array(_EACH, number)
         c_values = cuda.local.array(_EACH, number)
+        where = start(first, shape)
         for k in range(_EACH):
-            e = u32(first + u32(u32(k) * cuda.blockDim.x))
-            if e < count:
-                a_values[k] = number(read_a(a, place_a(e, shape, a_steps)))
-                b_values[k] = number(read_b(b, place_b(e, shape, b_steps)))
-                c_values[k] = number(read_c(c, place_c(e, shape, c_steps)))
+            a_values[k] = number(read_a(a, place_a(where, shape, a_steps, count)))
+            b_values[k] = number(read_b(b, place_b(where, shape, b_steps, count)))
+            c_values[k] = number(read_c(c, place_c(where, shape, c_steps, count)))
+            where = move(where, shape, advance)
         for k in range(_EACH):
             e = u32(first + u32(u32(k) * cuda.blockDim.x))
             if e < count:
@@ -432,6 +444,7 @@ def _strided_of_three(
 
 def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
     """Label, kernel and argument types of what is compiled in practice."""
+    pair = lang.tuple_type(2)
     count, boolean = lang.scalar_type(np.dtype(np.uint32)), lang.array_type(_BOOL)
     one = ("negative", "exp", "log", "sqrt", "absolute", "sign", "sigmoid", "tanh", "softplus", "relu", "same")
     two = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "leaky_relu")
@@ -448,7 +461,7 @@ def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
             for rank in (2, 3, 4):
                 steps = [lang.tuple_type(rank + 1 if kind == _ARRAY else 1) for kind in kinds]
                 kernel = _strided_kernel(formula, number, kinds, rank)
-                yield f"{formula}, {rank} axes {dtype}", kernel, (*given, y, count, lang.tuple_type(rank), *steps)
+                yield f"{formula}, {rank} axes {dtype}", kernel, (*given, y, count, lang.tuple_type(rank), pair, *steps)
     yield from _integers_to_check()
 
 

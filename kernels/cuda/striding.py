@@ -114,3 +114,54 @@ def two_places_of(rank: int) -> Callable[..., Any]:
         return u32(a_at + u32(rest * a_steps[0])), u32(b_at + u32(rest * b_steps[0]))
 
     return device_function(places)
+
+
+@functools.cache
+def walk_of(rank: int) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """Functions of kernels whose threads take every so many-th element: one division serves all elements of a matrix.
+
+    ``start(e, shape)`` is where element e is, ``move(where, shape, advance)`` the element `advance_of` further on;
+    ``place(where, shape, steps, count)`` and ``two_places(where, shape, a_steps, b_steps, count)`` find it in memory.
+    From the last of ``count`` elements on, they find one that is there.
+    """
+    one, two = place_of(rank), two_places_of(rank)
+
+    def row_and_column(e, shape):
+        row = u32(e // shape[1])
+        return row, u32(e - u32(row * shape[1]))
+
+    def next_row_and_column(where, shape, advance):
+        row, column = u32(where[0] + advance[0]), u32(where[1] + advance[1])
+        beyond = column >= shape[1]
+        return u32(row + u32(1)) if beyond else row, u32(column - shape[1]) if beyond else column
+
+    def place_in_rows(where, shape, steps, count):
+        row = min(where[0], u32(shape[0] - u32(1)))
+        return u32(u32(steps[2] + u32(row * steps[0])) + u32(where[1] * steps[1]))
+
+    in_rows = device_function(place_in_rows)
+
+    def two_places_in_rows(where, shape, a_steps, b_steps, count):
+        return in_rows(where, shape, a_steps, count), in_rows(where, shape, b_steps, count)
+
+    def number(e, shape):
+        return e
+
+    def next_number(where, shape, advance):
+        return u32(where + advance[0])
+
+    def place(where, shape, steps, count):
+        return one(min(where, u32(count - u32(1))), shape, steps)
+
+    def two_places(where, shape, a_steps, b_steps, count):
+        return two(min(where, u32(count - u32(1))), shape, a_steps, b_steps)
+
+    if rank == 2:
+        start, move, find = row_and_column, next_row_and_column, two_places_in_rows
+        return device_function(start), device_function(move), in_rows, device_function(find)
+    return device_function(number), device_function(next_number), device_function(place), device_function(two_places)
+
+
+def advance_of(shape: Shape, threads: int) -> tuple[int, int]:
+    """What `walk_of`'s ``move`` is given to go on by so many elements."""
+    return divmod(threads, shape[1]) if len(shape) == 2 else (threads, 0)
