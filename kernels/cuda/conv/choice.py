@@ -77,7 +77,7 @@ def _plan_ffma(M: int, N: int, terms: int, parts: int, dtype: np.dtype, transpos
 
 @functools.cache
 def _plan_mma(M: int, N: int, terms: int, parts: int, how: str, transposed: bool) -> Plan:
-    tile, shares = _fastest(mma.TILES, M, N, terms, parts, how)
+    tile, shares = _fastest(mma.TILES[how], M, N, terms, parts, how)
     return _in_shares(mma.variant(tile, how, transposed), terms, shares)
 
 
@@ -90,7 +90,7 @@ def _weight_ffma(M: int, N: int, pixels: int, parts: int, dtype: np.dtype) -> Pl
 
 @functools.cache
 def _weight_mma(M: int, N: int, pixels: int, parts: int, how: str) -> Plan:
-    tile, shares = _fastest(weight.MMA_TILES, M, N, pixels, parts, how)
+    tile, shares = _fastest(weight.MMA_TILES[how], M, N, pixels, parts, how)
     return _in_shares(weight.mma_variant(tile, how), pixels, shares)
 
 
@@ -112,13 +112,18 @@ def _in_shares(chosen: Variant, terms: int, shares: int) -> Plan:
 #: Terms of a slab of the tensor cores' kernels.
 _SLAB = 16
 #: Multiplications a cycle of a multiprocessor in the widest tiles, by precision; and how much of that narrower ones
-#: reach, by rows · columns: estimates for Hopper, good enough to compare tiles.
-_RATE = {"float32": 130.0, "tf32": 330.0}
-_REACHED = {128 * 128: 1.0, 128 * 64: 0.95, 64 * 64: 0.85, 128 * 32: 0.8, 128 * 16: 0.6, 64 * 32: 0.7, 64 * 16: 0.45}
+#: reach, by rows · columns. Measured on an H200, good enough to compare tiles anywhere.
+_RATE = {"float32": 106.0, "tf32": 213.0}
+_REACHED = {
+    "float32": {128 * 64: 0.94, 64 * 64: 0.9, 128 * 32: 0.83, 128 * 16: 0.72, 64 * 32: 0.7, 64 * 16: 0.45},
+    "tf32": {128 * 128: 1, 128 * 64: 0.92, 64 * 64: 0.83, 128 * 32: 0.66, 128 * 16: 0.36, 64 * 32: 0.6, 64 * 16: 0.3},
+}
+if SIMULATED:
+    _REACHED = {precision: {32 * 16: 1.0} for precision in _REACHED}
 #: Bytes a cycle that a multiprocessor gets from the L2 cache, from which all copies come.
 _L2_BYTES = 28
 #: Warps that keep a multiprocessor busy, cycles until a block multiplies, cycles of a launch, bytes a cycle of memory.
-_BUSY_WARPS, _START, _LAUNCH, _BYTES = 8, 1500, 5000, 1800
+_BUSY_WARPS, _START, _LAUNCH, _BYTES = 4, 1500, 5000, 1800
 
 
 def _fastest(tiles: tuple[Tile, ...], M: int, N: int, terms: int, parts: int, how: str) -> tuple[Tile, int]:
@@ -141,8 +146,8 @@ def _fastest(tiles: tuple[Tile, ...], M: int, N: int, terms: int, parts: int, ho
 def _cycles(tile: Tile, blocks: int, slabs: int, how: str) -> float:
     """Estimated cycles of blocks of so many slabs each."""
     busiest = -(-blocks // driver.info().multiprocessors)  # blocks of a multiprocessor
-    room = tile.precise_blocks if how == "float32" else tile.blocks
+    room = tile.blocks
     warps = min(busiest, room) * tile.warps_m * tile.warps_n
-    rate = _RATE[how] * _REACHED.get(tile.rows * tile.columns, 1.0) * min(1.0, warps / _BUSY_WARPS)
+    rate = _RATE[how] * _REACHED[how][tile.rows * tile.columns] * min(1.0, warps / _BUSY_WARPS)
     slab = max(tile.rows * tile.columns * _SLAB / rate, (tile.rows + tile.columns) * _SLAB * 4 / _L2_BYTES)
     return busiest * slab * slabs + -(-busiest // room) * _START

@@ -17,10 +17,7 @@ PRECISIONS = ("float32", "tf32")
 
 
 class Tile(NamedTuple):
-    """rows x columns sums a block, by warps in a grid; slabs in shared memory; blocks a multiprocessor has room for.
-
-    float32 needs more registers: ``precise_blocks``.
-    """
+    """rows x columns sums a block, by warps in a grid; slabs in shared memory; blocks a multiprocessor has room for."""
 
     rows: int
     columns: int
@@ -28,7 +25,6 @@ class Tile(NamedTuple):
     warps_n: int
     stages: int
     blocks: int
-    precise_blocks: int
 
 
 def multiplier(m: int, n: int, precision: str) -> Callable[..., Any]:

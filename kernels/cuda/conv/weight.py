@@ -42,16 +42,17 @@ H, W, C, CG, P, Q, K, KG, KW, SR, SC, PR, PC, DR, DC, M, PIXELS, GROUPS, N_TILES
 
 #: (BM, BN, BK, TM, TN).
 TILES = ((16, 16, 8, 4, 4),) if SIMULATED else ((64, 64, 16, 4, 4), (32, 32, 16, 2, 2), (16, 16, 32, 2, 2))
-MMA_TILES = (
-    (Tile(32, 16, 1, 1, 2, 1, 1),)
-    if SIMULATED
-    else (
-        Tile(128, 64, 2, 2, 3, 3, 2),
-        Tile(64, 64, 2, 2, 3, 4, 4),
-        Tile(64, 32, 4, 1, 4, 4, 4),
-        Tile(64, 16, 4, 1, 4, 4, 4),
+MMA_TILES: dict[str, tuple[Tile, ...]] = {
+    precision: (
+        Tile(128, 64, 2, 2, 3, blocks),
+        Tile(64, 64, 2, 2, 3, 4),
+        Tile(64, 32, 4, 1, 4, 4),
+        Tile(64, 16, 4, 1, 4, 4),
     )
-)
+    for precision, blocks in (("float32", 2), ("tf32", 3))
+}
+if SIMULATED:
+    MMA_TILES = dict.fromkeys(MMA_TILES, (Tile(32, 16, 1, 1, 2, 1),))
 _BK = 16
 
 
@@ -190,7 +191,7 @@ def variant(tile: tuple[int, int, int, int, int], dtype: np.dtype) -> Variant:
 @functools.cache
 def mma_variant(tile: Tile, precision: str) -> Variant:
     """The kernel on tensor cores for a tile."""
-    BM, BN, WARPS_M, WARPS_N, STAGES, blocks, precise_blocks = tile
+    BM, BN, WARPS_M, WARPS_N, STAGES, blocks = tile
     T = 32 * WARPS_M * WARPS_N
     WM, WN = BM // WARPS_M, BN // WARPS_N
     MT, NT = WM // 16, WN // 8
@@ -229,7 +230,7 @@ def mma_variant(tile: Tile, precision: str) -> Variant:
             if B_COUNT * STEP == BN or lane < u32(BN):
                 cp_async16(sb, u32(place + u32(l * STEP)), y, index, count)
 
-    @jit(launch_bounds=(T, precise_blocks if precise else blocks))
+    @jit(launch_bounds=(T, blocks))
     def convolve_weight_mma(x, y, out, sizes):  # type: ignore[no-untyped-def]
         sa = cuda.shared.array(ALL_A, f32)
         sb = cuda.shared.array(ALL_B, f32)
@@ -323,7 +324,7 @@ def kernels_to_check() -> Iterator[tuple[str, Kernel, tuple[Any, ...]]]:
             array = array_type(dtype)
             yield f"{made.name} {dtype}", made, (array, array, array, tuple_type(21))
     array = array_type(np.dtype(np.float32))
-    for wide in MMA_TILES:
-        for precision in PRECISIONS:
+    for precision in PRECISIONS:
+        for wide in MMA_TILES[precision]:
             made = mma_variant(wide, precision).kernel
             yield made.name, made, (array, array, array, tuple_type(21))
