@@ -123,7 +123,7 @@ if SIMULATED:
 #: Bytes a cycle that a multiprocessor gets from the L2 cache, from which all copies come.
 _L2_BYTES = 28
 #: Warps that keep a multiprocessor busy, cycles until a block multiplies, cycles of a launch, bytes a cycle of memory.
-_BUSY_WARPS, _START, _LAUNCH, _BYTES = 4, 1500, 5000, 1800
+_BUSY_WARPS, _START, _LAUNCH, _BYTES = 8, 1500, 5000, 1800
 
 
 def _fastest(tiles: tuple[Tile, ...], M: int, N: int, terms: int, parts: int, how: str) -> tuple[Tile, int]:
