@@ -6,6 +6,7 @@ benchmark mode. Each of the three kernels is measured, so backward passes are th
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -47,25 +48,30 @@ class Layer(NamedTuple):
 
 
 def layers(bases: tuple[int, ...], batch: int, size: int, depth: int) -> Iterator[Layer]:
-    """The different convolutions of U-Nets, the heavy ones of each network first."""
-    for kind in ("w to w", "2w to w", "up", "first", "head", "bottom"):
-        for base in bases:
-            for level in range(depth + 1):
-                n, w = size // 2**level, base * 2**level
-                if kind == "w to w":
-                    yield Layer(f"3x3 {w} to {w}, {n}²", base, _SAME, batch, (n, n), (n, n), (w, w))
-                elif kind == "2w to w" and level < depth:
-                    yield Layer(f"3x3 {2 * w} to {w}, {n}²", base, _SAME, batch, (n, n), (n, n), (2 * w, w))
-                elif kind == "up" and level < depth:
-                    half = n // 2
-                    yield Layer(f"2x2 up {2 * w} to {w}, {n}²", base, _HALF, batch, (n, n), (half, half), (w, 2 * w))
-            if kind == "first":
-                yield Layer(f"3x3 1 to {base}, {size}²", base, _SAME, batch, (size, size), (size, size), (1, base))
-            elif kind == "head":
-                yield Layer(f"1x1 {base} to 2, {size}²", base, _POINT, batch, (size, size), (size, size), (base, 2))
-            elif kind == "bottom":
-                n, w = size // 2**depth, base * 2**depth
-                yield Layer(f"3x3 {w // 2} to {w}, {n}²", base, _SAME, batch, (n, n), (n, n), (w // 2, w))
+    """The different convolutions of U-Nets, one of each kind in turn: time may not be enough for all of them."""
+    kinds = ("w to w", "2w to w", "up", "first", "head", "bottom")
+    for one_of_each in itertools.zip_longest(*(_of_kind(kind, bases, batch, size, depth) for kind in kinds)):
+        yield from (layer for layer in one_of_each if layer is not None)
+
+
+def _of_kind(kind: str, bases: tuple[int, ...], batch: int, size: int, depth: int) -> Iterator[Layer]:
+    for base in bases:
+        for level in range(depth + 1):
+            n, w = size // 2**level, base * 2**level
+            if kind == "w to w":
+                yield Layer(f"3x3 {w} to {w}, {n}²", base, _SAME, batch, (n, n), (n, n), (w, w))
+            elif kind == "2w to w" and level < depth:
+                yield Layer(f"3x3 {2 * w} to {w}, {n}²", base, _SAME, batch, (n, n), (n, n), (2 * w, w))
+            elif kind == "up" and level < depth:
+                half = n // 2
+                yield Layer(f"2x2 up {2 * w} to {w}, {n}²", base, _HALF, batch, (n, n), (half, half), (w, 2 * w))
+        if kind == "first":
+            yield Layer(f"3x3 1 to {base}, {size}²", base, _SAME, batch, (size, size), (size, size), (1, base))
+        elif kind == "head":
+            yield Layer(f"1x1 {base} to 2, {size}²", base, _POINT, batch, (size, size), (size, size), (base, 2))
+        elif kind == "bottom":
+            n, w = size // 2**depth, base * 2**depth
+            yield Layer(f"3x3 {w // 2} to {w}, {n}²", base, _SAME, batch, (n, n), (n, n), (w // 2, w))
 
 
 def run(record: Record, tiny: bool) -> None:
@@ -105,7 +111,7 @@ def _measure(record: Record, layer: Layer, kernel: str, ratios: dict[str, list[f
             record.check(row["error"] < limit, f"{layer.label} {kernel} {precision}: error {row['error']:.2g}")
             contestants |= arrays.peers(kernel, precision)
             row["torch error"] = _error(arrays.to_ours(kernel, contestants["torch"](0)), exact)
-        times = timing.alternate(contestants, seconds=0.12, rounds=3, hide_launches=True)
+        times = timing.alternate(contestants, seconds=0.04, rounds=3, hide_launches=True)
         row |= {f"{name} µs": 1e3 * spent for name, spent in times.items()}
         row["TFLOP/s"] = 1e-9 * layer.flops / times["ours"]
         if exact is not None:

@@ -26,15 +26,15 @@ _TABLES = ("elementwise", "others", "convolutions", "vectors")
 
 PARTS = (
     Part("versions", "versions", "Versions", together=True, limit=60),
+    Part("training", "training", "A training step: CPU against GPU", True),  # first: it compiles the CPU's kernels, too
     *(Part(f"kernels-{f}", "correctness", f"Kernels against float64: {f}", True, 0, 150, f) for f in _KERNELS),
     Part("kernels-convolutions", "correctness", "Kernels against float64: convolutions", True, 0, 150, "convolutions"),
     *(Part(f"table-{f}", "table", f"The tests' table of cases: {f}", True, 0, 150, f) for f in _TABLES),
-    Part("training", "training", "A training step: CPU against GPU", True),
     Part("limits", "limits", "What the GPU can do", share=0.06),
+    Part("memory", "memory_bound", "Memory-bound kernels", share=0.12),
+    Part("convolutions", "convolutions", "Convolutions beside cuDNN", share=0.36),
+    Part("unets", "unets", "Training steps of U-Nets beside PyTorch", share=0.36),
     Part("runtime", "runtime", "Shared memory, late values, prefetching, a profile", share=0.1),
-    Part("convolutions", "convolutions", "Convolutions beside cuDNN", share=0.32),
-    Part("unets", "unets", "Training steps of U-Nets beside PyTorch", share=0.32),
-    Part("memory", "memory_bound", "Memory-bound kernels", share=0.2),
 )
 
 

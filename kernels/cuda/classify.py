@@ -18,7 +18,7 @@ from minifcn.kernels.cuda import driver, lang
 from minifcn.kernels.cuda.arrange import contiguous
 from minifcn.kernels.cuda.array import CudaArray, empty, full
 from minifcn.kernels.cuda.bodies import classify as bodies
-from minifcn.kernels.cuda.lang import SIMULATED, cuda, device_function, exp, f64, log, shfl_xor, u32
+from minifcn.kernels.cuda.lang import SIMULATED, cuda, device_function, exp, f64, i32, log, shfl_xor, u32
 from minifcn.kernels.cuda.launching import Kernel, jit
 from minifcn.kernels.cuda.short_rows import (
     ROWS,
@@ -117,40 +117,64 @@ def _shared_rows(K: int, char: str) -> tuple[int, int, Any]:
 
 
 @functools.cache
-def _moving(K: int) -> tuple[Any, Any]:
-    """Functions that bring a block's rows to shared memory, and back."""
-    pitch = K | 1
+def _moving(K: int) -> tuple[Any, Any, Any]:
+    """Functions that bring a block's rows to shared memory, and back; and a thread's row from there to registers.
+
+    Element e of the block's is at e + e // K if rows are a number longer there than their K, and else at e.
+    """
+    padded = K % 2 == 0
+    steady = padded and THREADS % K == 0  # a thread's elements are all in one column
+
+    @device_function
+    def place(t, k):
+        e = u32(t + u32(k * THREADS))
+        if steady:
+            return u32(u32(t + u32(t // u32(K))) + u32(k * (THREADS + THREADS // K)))
+        return u32(e + u32(e // u32(K))) if padded else e
 
     @device_function
     def fetch(x, rows, first, count):
         t = u32(cuda.threadIdx.x)
-        for k in range(K):
-            e = u32(t + u32(k * THREADS))
-            if e < count:
-                row = u32(e // u32(K))
-                rows[u32(u32(row * u32(pitch)) + u32(e - u32(row * u32(K))))] = x[u32(u32(first * u32(K)) + e)]
+        start = u32(u32(first * u32(K)) + t)
+        if count == u32(THREADS * K):
+            values = cuda.local.array(K, x.dtype)
+            for k in range(K):
+                values[k] = x[u32(start + u32(k * THREADS))]
+            for k in range(K):
+                rows[place(t, k)] = values[k]
+        else:
+            for k in range(K):
+                if u32(t + u32(k * THREADS)) < count:
+                    rows[place(t, k)] = x[u32(start + u32(k * THREADS))]
 
     @device_function
     def put(rows, y, first, count):
         t = u32(cuda.threadIdx.x)
+        start = u32(u32(first * u32(K)) + t)
+        whole = count == u32(THREADS * K)
         for k in range(K):
-            e = u32(t + u32(k * THREADS))
-            if e < count:
-                row = u32(e // u32(K))
-                y[u32(u32(first * u32(K)) + e)] = rows[u32(u32(row * u32(pitch)) + u32(e - u32(row * u32(K))))]
+            if whole or u32(t + u32(k * THREADS)) < count:
+                y[u32(start + u32(k * THREADS))] = rows[place(t, k)]
 
-    return fetch, put
+    @device_function
+    def take(rows, row):
+        t = u32(cuda.threadIdx.x)
+        for k in range(K):
+            row[k] = rows[u32(u32(t * u32(K | 1)) + u32(k))]
+
+    return fetch, put, take
 
 
 @functools.cache
 def _few_softmax(K: int, logarithm: bool, char: str) -> Kernel:
     """Softmax, or its logarithm, of rows of K numbers."""
     pitch, size, kind = _shared_rows(K, char)
-    fetch, put = _moving(K)
+    fetch, put, take = _moving(K)
 
     @jit()
     def _softmax(x, y, M):
         rows = cuda.shared.array(size, kind)
+        row = cuda.local.array(K, kind)
         t = u32(cuda.threadIdx.x)
         first = u32(cuda.blockIdx.x * u32(THREADS))
         count = u32(min(u32(THREADS), u32(M - first)) * u32(K))
@@ -158,20 +182,20 @@ def _few_softmax(K: int, logarithm: bool, char: str) -> Kernel:
         cuda.syncthreads()
         if u32(t * u32(K)) < count:
             own = u32(t * u32(pitch))
-            top = row_maximum(rows, own, K)
+            take(rows, row)
+            top = row_maximum(row, 0, K)
             if logarithm:
-                log_total = log(row_total(rows, own, K, top, kind(0)))
+                log_total = log(row_total(row, 0, K, top, kind(0)))
                 for k in range(K):
-                    rows[own + u32(k)] = (rows[own + u32(k)] - top) - log_total
+                    rows[u32(own + u32(k))] = (row[k] - top) - log_total
             else:
                 total = kind(0)
                 for k in range(K):
-                    value = exp(rows[own + u32(k)] - top)
-                    rows[own + u32(k)] = value
-                    total += value
+                    row[k] = exp(row[k] - top)
+                    total += row[k]
                 scale = kind(1) / total
                 for k in range(K):
-                    rows[own + u32(k)] *= scale
+                    rows[u32(own + u32(k))] = row[k] * scale
         cuda.syncthreads()
         put(rows, y, first, count)
 
@@ -182,28 +206,28 @@ def _few_softmax(K: int, logarithm: bool, char: str) -> Kernel:
 def _few_loss(K: int, char: str) -> Kernel:
     """Each block's sum of losses; a block takes every so many-th piece of rows."""
     pitch, size, kind = _shared_rows(K, char)
-    fetch, _ = _moving(K)
+    fetch, _, take = _moving(K)
 
     @jit()
     def _cross_entropy(x, labels, weight, partial, M):
         rows = cuda.shared.array(size, kind)
         sums = cuda.shared.array(THREADS, f64)
+        row = cuda.local.array(K, kind)
         t = u32(cuda.threadIdx.x)
         total = f64(0)
         first = u32(cuda.blockIdx.x * u32(THREADS))
         while first < M:
             count = u32(min(u32(THREADS), u32(M - first)) * u32(K))
+            near = min(u32(first + t), u32(M - u32(1)))
+            share, label = weight[near], labels[near]
             fetch(x, rows, first, count)
             cuda.syncthreads()
-            if u32(t * u32(K)) < count:
-                share = weight[u32(first + t)]
-                if share != kind(0):
-                    label = labels[u32(first + t)]
-                    own = u32(t * u32(pitch))
-                    top = row_maximum(rows, own, K)
-                    row_sum = row_total(rows, own, K, top, kind(0))
-                    loss = _row_loss(rows, own, K, label, top, row_sum, kind(np.nan))
-                    total += f64(share) * f64(loss)
+            if u32(t * u32(K)) < count and share != kind(0):
+                take(rows, row)
+                top = row_maximum(row, 0, K)
+                row_sum = row_total(row, 0, K, top, kind(0))
+                loss = _row_loss(rows, u32(t * u32(pitch)), K, label, top, row_sum, kind(np.nan))
+                total += f64(share) * f64(loss)
             cuda.syncthreads()
             first = u32(first + u32(u32(THREADS) * u32(cuda.gridDim.x)))
         sums[t] = total
@@ -218,32 +242,34 @@ def _few_loss(K: int, char: str) -> Kernel:
 def _few_gradient(K: int, char: str) -> Kernel:
     """The loss's gradient to rows of K logits."""
     pitch, size, kind = _shared_rows(K, char)
-    fetch, put = _moving(K)
+    fetch, put, take = _moving(K)
 
     @jit()
     def _cross_entropy_gradient(gradient, x, labels, weight, y, M):
         rows = cuda.shared.array(size, kind)
+        row = cuda.local.array(K, kind)
         t = u32(cuda.threadIdx.x)
         first = u32(cuda.blockIdx.x * u32(THREADS))
         count = u32(min(u32(THREADS), u32(M - first)) * u32(K))
+        near = min(u32(first + t), u32(M - u32(1)))
+        share, label, outer = weight[near], labels[near], kind(gradient[u32(0)])
         fetch(x, rows, first, count)
         cuda.syncthreads()
         if u32(t * u32(K)) < count:
             own = u32(t * u32(pitch))
-            share = weight[u32(first + t)]
-            if share != kind(0):
-                label = labels[u32(first + t)]
-                factor = kind(gradient[u32(0)]) * share
-                if label < 0 or label >= K:
-                    factor = kind(np.nan)
-                top = row_maximum(rows, own, K)
-                scale = kind(1) / row_total(rows, own, K, top, kind(0))
-                for k in range(K):
-                    one = kind(1) if k == label else kind(0)
-                    rows[own + u32(k)] = factor * (exp(rows[own + u32(k)] - top) * scale - one)
-            else:
-                for k in range(K):
-                    rows[own + u32(k)] = kind(0)
+            valid = label >= 0 and label < K
+            factor = outer * share if valid else kind(np.nan)
+            place = i32(label) if valid else i32(-1)
+            take(rows, row)
+            top = row_maximum(row, 0, K)
+            total = kind(0)
+            for k in range(K):
+                row[k] = exp(row[k] - top)
+                total += row[k]
+            scale = kind(1) / total
+            for k in range(K):
+                value = factor * (row[k] * scale - (kind(1) if i32(k) == place else kind(0)))
+                rows[u32(own + u32(k))] = value if share != kind(0) else kind(0)
         cuda.syncthreads()
         put(rows, y, first, count)
 

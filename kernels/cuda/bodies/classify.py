@@ -6,11 +6,11 @@ import math
 
 
 def row_maximum(x, first, K):
-    """The largest of K numbers; NaN is passed over, and comes back in `row_total`."""
+    """The largest of K numbers; NaN is passed over, or stays if it is the first: `row_total` is NaN in either case."""
     top = x[first]
     for k in range(1, K):
         value = x[first + k]
-        if value > top or top != top:
+        if value > top:
             top = value
     return top
 
