@@ -83,7 +83,7 @@ def _network(record: Record, base: int, batch: int, size: int, depth: int, ratio
                     record.check(off < 5e-3, f"{name}: our first loss is {float(first):.6g}, {label}'s {theirs:.6g}")
                     row[f"{label} peak MiB"] = peer.peak()
                     contestants[label] = peer.step
-        times = timing.alternate(contestants, seconds=0.3, rounds=3)
+        times = timing.alternate(contestants, seconds=0.8, rounds=5)
         row |= {f"{label} ms": spent for label, spent in times.items()}
         peers = [spent for label, spent in times.items() if label.startswith("torch")]
         if peers:
