@@ -21,7 +21,7 @@ from minifcn.kernels.cuda.lang import SIMULATED, cuda, device_function, f32, f64
 from minifcn.kernels.cuda.launching import Kernel, jit
 
 _THREADS = 32 if SIMULATED else 256
-_CHUNK = 4096  # numbers that a block updates: four at a time for each thread
+_CHUNK = 1024  # numbers that a block updates, four a thread: so many blocks that no multiprocessor waits for the last
 _TABLES_KEPT = 16
 
 _sgd = device_function(bodies.sgd)
