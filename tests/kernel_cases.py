@@ -328,6 +328,18 @@ def normalisation() -> Iterator[Case]:
                     label=f"{shape} relu={relu} training={training}",
                 )
     yield Case("moments", lambda d: (d.normal(0, 3, 3, 2),), label="of nothing")
+    for C in (1, 67):
+        for given in ("neither", "mean", "both"):
+            yield Case(
+                "running_statistics",
+                lambda d, c=C, g=given: (
+                    *(d.normal(c), d.positive(c)),
+                    *(d.normal(c) if g != "neither" else None, d.positive(c) if g == "both" else None),
+                    *(0.1, 7, 1e-5),
+                ),
+                updated={"neither": (), "mean": (2,), "both": (2, 3)}[given],
+                label=f"{C} channels, {given} running",
+            )
     yield Case("moments", lambda d: (d.normal(5, 2),), 5, label="two axes")
     yield Case("batch_norm", lambda d: (d.normal(0, 3, 3, 2), *(d.positive(2) for _ in range(4)), True), label="empty")
     yield Case(
@@ -372,6 +384,18 @@ def classification() -> Iterator[Case]:
 
 #: More arrays than a bundle holds, among them an empty one and one of more numbers than a thread takes at a time.
 PARAMETERS = ((3, 5, 2), *((n % 5, 3) for n in range(16)), (8200,), (4,))
+
+
+def gradients() -> Iterator[Case]:
+    shapes = ((3, 4), (0,), (70,), (1,))
+    yield Case("squared_norm", lambda d: ([d.normal(*shape) for shape in shapes],), 83)
+    for factor in (0.5, 1.0, np.nan):
+        yield Case(
+            "scale_all",
+            lambda d, f=factor: ([d.normal(*shape) for shape in shapes], np.array(f)),
+            updated=(0,),
+            label=f"by {factor}",
+        )
 
 
 def optimisers() -> Iterator[Case]:
@@ -432,6 +456,7 @@ FAMILIES = (
     resampling,
     normalisation,
     classification,
+    gradients,
     optimisers,
 )
 CASES = tuple(case for family in FAMILIES for case in family())

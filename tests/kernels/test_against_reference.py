@@ -125,7 +125,8 @@ def test_agrees_with_reference(device, case, dtype):
 
 
 def test_table_names_every_kernel():
-    assert {case.kernel for case in CASES} == set(NAMES)
+    # Those that make room hold nothing to compare.
+    assert {case.kernel for case in CASES} == set(NAMES) - {"from_host", "to_host", "full", "uniform"}
 
 
 # --- not-a-number, infinities, zeros ---------------------------------------------------------------------------------
