@@ -215,7 +215,7 @@ def to_tf32(typing_context, x):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def high_tf32(typing_context, x):  # type: ignore[no-untyped-def]
-    """The larger part, of TF32, of a number: rounded as by `to_tf32`, with two instructions less, but NaN may become 0."""
+    """The larger part, of TF32, of a number: as `to_tf32`, with two instructions less, but NaN may become 0."""
 
     def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
         bits = builder.add(builder.bitcast(args[0], _I32), ir.Constant(_I32, 0x1000))
