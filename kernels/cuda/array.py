@@ -213,6 +213,8 @@ def empty(shape: int | Shape | list[int], dtype: Any) -> CudaArray:
     """A new contiguous array of arbitrary contents."""
     wanted = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(int, shape))
     kind = np.dtype(dtype)
+    if math.prod(wanted) >= 2**32:
+        raise ValueError(f"an array of shape {wanted} has 2^32 elements or more, beyond what kernels count; divide it")
     return CudaArray(pool().empty(wanted, kind, math.prod(wanted) * kind.itemsize))
 
 

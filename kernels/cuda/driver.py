@@ -6,8 +6,12 @@ All work of a process goes to one stream, in order, so memory that is given back
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,14 +66,21 @@ def start() -> None:
         raise DeviceUnavailableError(f"device 'cuda' needs an NVIDIA GPU; the driver sees none{late}; use device='cpu'")
 
 
-@functools.cache
 def context() -> Any:
-    """The context of the first GPU that Numba, CuPy and PyTorch share."""
+    """The context of the first GPU that Numba, CuPy and PyTorch share, made this thread's."""
+    if not hasattr(_thread, "context"):
+        _thread.context = _shared_context()
+        _call(_api.cuCtxSetCurrent, _thread.context)
+    return _thread.context
+
+
+_thread = threading.local()
+
+
+@functools.cache
+def _shared_context() -> Any:
     start()
-    device = _call(_api.cuDeviceGet, 0)
-    shared = _call(_api.cuDevicePrimaryCtxRetain, device)
-    _call(_api.cuCtxSetCurrent, shared)
-    return shared
+    return _call(_api.cuDevicePrimaryCtxRetain, _call(_api.cuDeviceGet, 0))
 
 
 def enter() -> None:
@@ -102,17 +113,43 @@ def info() -> DeviceInfo:
     )
 
 
-@functools.cache
 def stream() -> int:
     """The stream of all work, as the driver knows it. It waits for, and is waited for by, the default stream."""
     if SIMULATED:
         return 0
     context()
+    return _only_stream()
+
+
+@functools.cache
+def _only_stream() -> int:
     return int(_call(_api.cuStreamCreate, 0))
+
+
+_recording = ContextVar("minifcn_cuda_recording", default=False)
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[None]:
+    """Inside the block, in this thread, work is recorded: what copies from or to the host, or waits, is an error."""
+    token = _recording.set(True)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+def _check_not_recording(what: str) -> None:
+    if _recording.get():
+        raise RuntimeError(
+            f"an operation {what}, which a graph cannot record; in a graphed step, give labels as Tensors on the GPU "
+            "and leave out class and pixel weights, array keys and reading of values"
+        )
 
 
 def synchronize() -> None:
     """Wait until the GPU has done all that it was given; errors of kernels that ran meanwhile appear here."""
+    _check_not_recording("waits for the GPU")
     if not SIMULATED:
         _call(_api.cuStreamSynchronize, stream())
 
@@ -156,6 +193,7 @@ def memory_info() -> tuple[int, int]:
 
 def copy_to_device(address: int, source: int, size: int, on: int | None = None) -> None:
     """Copy bytes from the host. Pageable memory may be changed at once, pinned memory once the copy is done."""
+    _check_not_recording("copies from the host")
     if SIMULATED:
         ctypes.memmove(address, source, size)
     elif size:
@@ -164,6 +202,7 @@ def copy_to_device(address: int, source: int, size: int, on: int | None = None) 
 
 def copy_to_host(target: int, address: int, size: int) -> None:
     """Copy bytes to the host, once the work before is done; waits for them, unless the target is pinned memory."""
+    _check_not_recording("copies to the host")
     if SIMULATED:
         ctypes.memmove(target, address, size)
     elif size:

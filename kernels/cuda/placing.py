@@ -50,6 +50,10 @@ class Keys:
         self._count += 1
         return self._array.view(slice(self._count - 1, self._count))
 
+    def restart(self) -> None:
+        """Give the same places again: the function is run once more."""
+        self._count = 0
+
     def draw(self, generator: Any) -> None:
         """Fill all places with new keys."""
         if self._count:

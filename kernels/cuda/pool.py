@@ -56,6 +56,11 @@ class Pool:
         self._free: dict[int, list[int]] = defaultdict(list)  # size -> addresses; the last to come is the first to go
         self._in_use = self._peak = self._held = 0
 
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # at the end of the process, there may be no driver left
+            self._collect()
+            self._released()
+
     def empty(self, shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:
         """A NumPy array that has shape and address, and must never be read: its memory is the GPU's."""
         rounded = bucket(size)
@@ -103,7 +108,7 @@ class Pool:
 
     def _allocated(self, size: int) -> int:
         address = driver.allocate(size)
-        if address is None and self._released():
+        if address is None and self._released() + (0 if self is _shared else _shared.release()):
             address = driver.allocate(size)
         if address is None:
             free, total = driver.memory_info()

@@ -98,6 +98,11 @@ _by_identity: OrderedDict[Any, tuple[AxisMap, _Table]] = OrderedDict()
 _by_contents: OrderedDict[Any, _Table] = OrderedDict()
 
 
+def tables() -> list[Any]:
+    """All that is on the GPU now: whoever recorded launches that read it holds on to it."""
+    return list(_by_contents.values())
+
+
 def _table(matrix: AxisMap, dtype: np.dtype) -> _Table:
     """The matrix on the GPU; uploaded once for the same arrays, or for others of the same contents."""
     key = (dtype.char, id(matrix.start), id(matrix.source), id(matrix.weight))

@@ -5,11 +5,12 @@ that to run it: so the GPU waits. A graph is the list of launches itself, kept b
 guide, "CUDA Graphs"). It has a price: every array stays where it was while the graph was recorded. So the graph has
 memory of its own, inputs are copied to fixed places, and what a step computes from Python numbers never changes again.
 
-In the simulator, the function is simply called each time.
+In the simulator, the function is simply called each time, after a run that refuses what could not be recorded.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,8 +22,6 @@ from minifcn.kernels import load
 from minifcn.nn import Module
 from minifcn.tensor import Tensor
 
-_WARM_UP = 2  # runs: the first compiles kernels and finds memory, the second must find both there
-
 
 class GraphedStep:
     """What `graphed` returns: call it with new inputs.
@@ -33,9 +32,10 @@ class GraphedStep:
 
     def __init__(self, function: Callable[..., Tensor], examples: tuple[Any, ...], module: Module):
         load("cuda")
-        from minifcn.kernels.cuda import lang
+        from minifcn.kernels.cuda import driver, lang
         from minifcn.kernels.cuda.placing import Keys, keys_from
         from minifcn.kernels.cuda.pool import Pool, taking_from
+        from minifcn.kernels.cuda.resample import tables
 
         self._module, self._pool = module, Pool()
         self._simulated, self._function = lang.SIMULATED, function
@@ -44,12 +44,15 @@ class GraphedStep:
         self._keys = Keys()
         with taking_from(self._pool):
             self._inputs = tuple(Tensor(np.array(_as_array(example)), device="cuda") for example in examples)
-            with _unchanged(module):
-                for _ in range(_WARM_UP):
+            with _unchanged(module), keys_from(self._keys):
+                self._run()
+                with driver.recording():  # refuses what cannot be recorded, also in the simulator
                     self._run()
-                if not self._simulated:
-                    with keys_from(self._keys):
+                    if not self._simulated:
                         self._capture()
+        self._tables = tables()
+        # Only now: the runs have made gradients anew, but neither parameters nor buffers.
+        self._places = [(tensor, tensor._data) for tensor in (*module.parameters(), *module.buffers())]
 
     def __call__(self, *inputs: Any) -> Tensor:
         """Run the step on new inputs (NumPy arrays or Tensors) of the examples' shapes; gradients are in ``grad``.
@@ -57,6 +60,8 @@ class GraphedStep:
         Raises:
             ValueError: an input has another shape or dtype than its example.
         """
+        if any(tensor._data is not array for tensor, array in self._places):
+            raise RuntimeError("graphed step: the module was moved or converted since it was recorded; record it again")
         self._set(inputs)
         if self._simulated:
             return self._run()
@@ -69,6 +74,14 @@ class GraphedStep:
         for buffer in self._module.buffers():
             buffer.bump_version()
         return self.loss
+
+    def __del__(self) -> None:
+        if getattr(self, "_executable", None) is not None:
+            from minifcn.kernels.cuda import driver
+
+            with contextlib.suppress(Exception):  # at the end of the process, there may be no driver left
+                driver.synchronize()
+                driver.call("cuGraphExecDestroy", self._executable)
 
     def _set(self, inputs: tuple[Any, ...]) -> None:
         if len(inputs) != len(self._inputs):
@@ -84,6 +97,7 @@ class GraphedStep:
 
     def _run(self) -> Tensor:
         self._module.zero_grad()
+        self._keys.restart()
         self.loss = self._function(*self._inputs).detach()
         return self.loss
 
@@ -91,7 +105,6 @@ class GraphedStep:
         from minifcn.kernels.cuda import driver
 
         stream, mode = driver.stream(), driver.enum("CUstreamCaptureMode").CU_STREAM_CAPTURE_MODE_RELAXED
-        driver.synchronize()
         driver.call("cuStreamBeginCapture", stream, mode)
         try:
             self._run()
@@ -103,7 +116,7 @@ class GraphedStep:
 
 
 def graphed(function: Callable[..., Tensor], *examples: Any, module: Module) -> GraphedStep:
-    """Record a step: ``function(*inputs)`` computes a loss with ``module``, calls its ``backward``, and returns it.
+    """Record forward and backward: ``function(*inputs)`` makes a loss with ``module``, walks back, and returns it.
 
         step = mf.cuda.graphed(lambda x, y: backward(F.cross_entropy(net(x), y)), images, labels, module=net)
         for images, labels in batches:

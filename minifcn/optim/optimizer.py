@@ -103,7 +103,11 @@ class Optimizer:
                         f"{type(self).__name__}: {_called(parameter)} is {array.dtype} of shape {array.shape}, "
                         f"its gradient {gradient.dtype} of shape {gradient.shape}"
                     )
-                entry = Entry(array, gradient, self.state.setdefault(parameter, {}))
+                state = self.state.setdefault(parameter, {})
+                for key, value in state.items():
+                    if not isinstance(value, (int, float, type(array))):  # the parameter has moved to another device
+                        state[key] = place(value.to_host() if hasattr(value, "to_host") else value, parameter.device)
+                entry = Entry(array, gradient, state)
                 devices.setdefault(parameter.device, []).append(entry)
                 parameter.bump_version()
             for device, entries in devices.items():

@@ -1,6 +1,7 @@
 """The engine on device "cuda": the same modules, the same results."""
 
 import copy
+import gc
 import os
 import subprocess
 import sys
@@ -177,3 +178,55 @@ def test_without_a_driver_the_error_says_so():
 def test_without_the_package_the_error_says_how_to_get_it():
     done = python("import sys; sys.modules['numba.cuda'] = None; import minifcn as mf; mf.ones(1).to('cuda')")
     assert "pip install 'minifcn[cuda13]'" in done.stderr
+
+
+def test_a_graphed_step_refuses_what_cannot_be_recorded():
+    images, labels = batch((1, 4, 4))
+    model = nn.Conv2d(1, 2, 1).to("cuda")
+
+    def weighted(x, y):
+        loss = F.cross_entropy(model(x), y, weight=np.ones(2, np.float32))
+        loss.backward()
+        return loss
+
+    with pytest.raises(RuntimeError, match="copies from the host, which a graph cannot record"):
+        cuda.graphed(weighted, images, labels, module=model)
+
+
+def test_a_graphed_step_notices_that_its_module_was_moved():
+    images, labels = batch((1, 4, 4))
+    model = nn.Conv2d(1, 2, 1).to("cuda")
+    graph = cuda.graphed(lambda x, y: step(model, x, y), images, labels, module=model)
+    model.to("cpu").to("cuda")
+    with pytest.raises(RuntimeError, match="record it again"):
+        graph(images, labels)
+
+
+def test_a_graphs_memory_goes_back():
+    from minifcn.kernels.cuda import driver
+
+    if not driver.SIMULATED:
+        pytest.skip("counts the simulator's blocks")
+    images, labels = batch((1, 2, 2))
+    model, counts = nn.Conv2d(1, 2, 1).to("cuda"), []
+    for _ in range(4):
+        cuda.graphed(lambda x, y: step(model, x, y), images, labels, module=model)
+        model.zero_grad()
+        gc.collect()
+        counts.append(len(driver._simulated_blocks))
+    assert counts[-1] <= counts[1]
+
+
+def test_an_optimisers_state_follows_its_parameters():
+    model = nn.Conv2d(1, 2, 1).to("cuda")
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+    images, labels = batch((1, 2, 2))
+    step(model, mf.tensor(images, device="cuda"), labels, optimizer)
+    model.to("cpu").zero_grad()
+    step(model, mf.tensor(images), labels, optimizer)
+    assert all(isinstance(state["exp_avg"], np.ndarray) for state in optimizer.state.values())
+
+
+def test_arrays_that_kernels_could_not_count_are_refused():
+    with pytest.raises(ValueError, match=r"2\^32 elements"):
+        mf.Tensor(np.zeros(1, np.uint8), device="cuda")._data.broadcast_view((2**32,)).astype(np.int8)
