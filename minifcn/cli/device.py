@@ -1,4 +1,4 @@
-"""``--device``, which every command that computes has: where networks are made, and so where they compute."""
+"""``--device`` of train, predict and evaluate: where networks are made, and so where they compute."""
 
 from __future__ import annotations
 

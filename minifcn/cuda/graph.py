@@ -1,4 +1,4 @@
-"""A training step as one graph of the GPU: recorded once, then started with a single call.
+"""Forward and backward as one graph of the GPU: recorded once, then started with a single call.
 
 A step of a small U-Net is some 300 kernels. Python and the driver take about 20 µs to start each, the GPU less than
 that to run it: so the GPU waits. A graph is the list of launches itself, kept by the driver (CUDA C++ programming
@@ -118,7 +118,12 @@ class GraphedStep:
 def graphed(function: Callable[..., Tensor], *examples: Any, module: Module) -> GraphedStep:
     """Record forward and backward: ``function(*inputs)`` makes a loss with ``module``, walks back, and returns it.
 
-        step = mf.cuda.graphed(lambda x, y: backward(F.cross_entropy(net(x), y)), images, labels, module=net)
+        def both_ways(images, labels):
+            loss = F.cross_entropy(net(images), labels)
+            loss.backward()
+            return loss
+
+        step = mf.cuda.graphed(both_ways, images, labels, module=net)
         for images, labels in batches:
             loss = step(images, labels)
             optimizer.step()
@@ -132,7 +137,7 @@ def graphed(function: Callable[..., Tensor], *examples: Any, module: Module) -> 
         module: whose gradients are kept; its buffers and the random numbers are put back after the recording.
 
     Raises:
-        RuntimeError: the function waits for the GPU, which cannot be recorded.
+        RuntimeError: the function waits for the GPU, or copies from or to the host, which cannot be recorded.
     """
     return GraphedStep(function, examples, module)
 

@@ -126,9 +126,7 @@ def _convolution(name: str, layer: Linear, kernel: Pair) -> Conv2d:
         )
     with init.skipped():
         conv = Conv2d(channels, layer.out_features, kernel, bias=layer.bias is not None)
-    weight = (
-        layer.weight.to("cpu").data.reshape(*kernel, channels, layer.out_features).copy()
-    )  # (h·w·C, K) -> (h, w, C, K)
+    weight = layer.weight.to("cpu").data.copy().reshape(*kernel, channels, layer.out_features)  # -> (h, w, C, K)
     conv.weight = Parameter(weight, layer.weight.requires_grad, layer.weight.device)
     if layer.bias is not None:
         conv.bias = Parameter(layer.bias.to("cpu").data.copy(), layer.bias.requires_grad, layer.bias.device)
