@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PROJECT := setup.cfg pyproject.toml
 
-.PHONY: demo test lint format bench gpu-check clean
+.PHONY: demo test lint format bench gpu-check notebooks site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/minifcn train synthetic --out runs/demo --steps 300 --overwrite
@@ -13,6 +13,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2
+
+# Run every notebook of the course from scratch, and keep its outputs.
+notebooks: $(VENV)/.installed-test
+	$(BIN)/python -m minifcn.course.execute notebooks/*.ipynb
 
 # mypy follows folders, not setup.cfg's package_dir: give it a tree of links in which folders lie as they are installed.
 lint: $(VENV)/.installed-dev

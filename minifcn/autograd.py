@@ -12,12 +12,14 @@ An operation has exactly one differentiable output. So "the operation" and "the 
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
+from minifcn import scope
 from minifcn.kernels import load
 from minifcn.saved import Saved
 from minifcn.tensor import Tensor
@@ -90,6 +92,9 @@ class enable_grad(set_grad_enabled):  # noqa: N801
         super().__init__(True)
 
 
+_places = itertools.count()
+
+
 # --- one differentiable function -------------------------------------------------------------------------------------
 
 
@@ -124,6 +129,14 @@ class Operation:
     #: Where the output lives, if not where the inputs do.
     output_device: str | None = None
     needs: tuple[bool, ...]
+    #: Its place in the order in which operations were recorded.
+    place: int = -1
+    #: The application of a module that this one belongs to, if any; for drawings and audits.
+    call: scope.Call | None = None
+    #: The result, if it is a single number; for drawings.
+    number: Any = None
+    #: What the result was named (`Tensor.name`).
+    name: str | None = None
     #: Further outputs of `forward`, arrays that no gradient flows through (such as a max-pool's indices).
     extra: tuple[Any, ...] = ()
 
@@ -169,6 +182,9 @@ class Operation:
         if self._parents and result.dtype.kind == "f":  # integers have no derivative
             self._inputs = tuple([(tensor.shape, tensor.dtype) for tensor in inputs])
             self._saved = tuple([Saved.of(array, inputs, result) for array in self._saved or ()])
+            self.place, self.call = next(_places), scope.current()
+            if result.size == 1 and result.is_on_host and not self.is_view:  # a view would keep all of its array
+                self.number = result._data
             result.set_operation(self)
         else:
             self._saved, self._parents = (), ()
@@ -241,8 +257,16 @@ def common_device(name: str, inputs: Sequence[Tensor]) -> str:
 # --- the walk back ---------------------------------------------------------------------------------------------------
 
 
+#: Called with a node, the gradient that arrived at it, and what it sends to its parents, before they get it.
+Watcher: TypeAlias = "Callable[[Operation, Tensor, list[tuple[Node, Tensor]]], None]"
+
+
 def backward(
-    tensor: Tensor, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False
+    tensor: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    watch: Watcher | None = None,
 ) -> None:
     """Add to every leaf's ``grad`` the derivative of ``tensor`` with respect to it; see `Tensor.backward`."""
 
@@ -250,7 +274,7 @@ def backward(
         # A copy: the same gradient may have gone to several leaves, and each owns its own.
         leaf.grad = total.clone() if leaf.grad is None else leaf.grad + total
 
-    _walk([tensor], [gradient], retain_graph or create_graph, create_graph, accumulate)
+    _walk([tensor], [gradient], retain_graph or create_graph, create_graph, accumulate, watch=watch)
 
 
 def grad(
@@ -307,6 +331,9 @@ def _walk(
     create_graph: bool,
     arrive: Callable[[Any, Tensor], None],
     targets: set[Node] | None = None,
+    *,
+    watch: Watcher | None = None,
+    hooks: bool = True,
 ) -> None:
     """Carry gradients from ``roots`` to ``targets`` (to all leaves if None), and hand each to ``arrive``.
 
@@ -327,12 +354,15 @@ def _walk(
             if node not in gradients:
                 continue
             gradient = gradients.pop(node)
-            for hook in node._hooks:
+            for hook in node._hooks if hooks else ():
                 gradient = _hooked(hook, gradient)
             if node in targets if targets is not None else isinstance(node, Tensor):
                 arrive(node, gradient)
             if isinstance(node, Operation) and (wanted is None or not wanted.isdisjoint(node._parents)):
-                for parent, partial in node._input_gradients(gradient):
+                sent: Iterable[tuple[Node, Tensor]] = node._input_gradients(gradient)
+                if watch is not None:
+                    watch(node, gradient, sent := list(sent))
+                for parent, partial in sent:
                     if wanted is None or parent in wanted:
                         add(parent, partial)
                 if not retain_graph:

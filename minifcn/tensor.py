@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minifcn import operators
 from minifcn.kernels import load, place
 from minifcn.sharing import interface_of
 
 if TYPE_CHECKING:
     from minifcn.autograd import Node, Operation
+    from minifcn.graph import Explanation, Graph
 
-Axis = int | tuple[int, ...] | None
 
-
-class Tensor:
+class Tensor(operators.Operators):
     """An n-dimensional array that remembers how it was computed.
 
     It is a NumPy array where it can be (``shape``, ``reshape``, ``sum(axis=...)``, indexing) and follows PyTorch where
@@ -36,7 +36,7 @@ class Tensor:
     tensor([2., 4.], dtype=float64)
     """
 
-    __slots__ = ("__weakref__", "_data", "_hooks", "_requires_grad", "_version", "device", "grad", "name", "operation")
+    __slots__ = ("__weakref__", "_data", "_hooks", "_name", "_requires_grad", "_version", "device", "grad", "operation")
 
     # NumPy must not take over `array * tensor`.
     __array_ufunc__ = None
@@ -52,8 +52,7 @@ class Tensor:
         self.grad: Tensor | None = None
         #: The operation that made this tensor, if it is part of a graph.
         self.operation: Operation | None = None
-        #: A name for error messages and drawings, such as ``encoder.0.weight``.
-        self.name: str | None = None
+        self._name: str | None = None
         self._requires_grad = False
         if requires_grad:
             self.requires_grad = True
@@ -217,6 +216,18 @@ class Tensor:
         return self
 
     @property
+    def name(self) -> str | None:
+        """A name for error messages and drawings, such as ``encoder.0.weight``; of a result, its operation has it."""
+        return self._name if self.operation is None else self.operation.name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        if self.operation is None:
+            self._name = name
+        else:
+            self.operation.name = name
+
+    @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made this tensor."""
         return self.operation is None
@@ -256,7 +267,9 @@ class Tensor:
         shell._version, shell.operation, shell._requires_grad = self._version, self.operation, self._requires_grad
         return shell
 
-    def backward(self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
+    def backward(
+        self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False, explain: bool = False
+    ) -> Explanation | None:
         """Add to the ``grad`` of every leaf behind this tensor the derivative of this tensor with respect to it.
 
         Args:
@@ -265,6 +278,8 @@ class Tensor:
             retain_graph: keep what the graph saved, so that backward can be called again.
             create_graph: record the backward pass itself, so that gradients can be differentiated; implies
                 ``retain_graph``.
+            explain: return every step of the walk: the gradient that arrives at an operation, its local gradients, and
+                what it sends on.
 
         Raises:
             RuntimeError: the tensor is not a scalar and ``gradient`` is missing; nothing behind it requires grad; the
@@ -275,7 +290,38 @@ class Tensor:
         >>> x.grad.item()
         6.0
         """
+        if explain:
+            from minifcn.graph import explained
+
+            return explained(self, gradient, retain_graph, create_graph)
         autograd.backward(self, gradient, retain_graph, create_graph)
+        return None
+
+    def graph(self, depth: int | None = None, gradient: Any = None) -> Graph:
+        """The recorded operations behind this tensor as a drawing: names, shapes and the sizes of gradients.
+
+        A notebook shows it; ``graph.save("graph.svg")`` writes it, ``graph.dot()`` is for Graphviz.
+
+        Args:
+            depth: fold every module inside so many others into one box: 0 folds whole networks; from the deepest module
+                on, everything is unfolded. None unfolds as much as stays readable.
+            gradient: the derivative of the final quantity with respect to this tensor, from which gradients are
+                computed. A scalar does not need one; gradients of another tensor are left out without it. No ``grad``
+                changes.
+
+        Raises:
+            ValueError: nothing was recorded.
+            RuntimeError: the graph was already freed; draw before ``backward``, or with ``retain_graph=True``.
+
+        >>> x = Tensor(np.array(3.0), requires_grad=True)
+        >>> x.name = "x"
+        >>> print((x * x).graph())
+        x         ()  = 3  ∂ = 6
+        multiply  ()  = 9  ∂ = 1  <- x, x
+        """
+        from minifcn.graph import draw
+
+        return draw(self, depth, gradient)
 
     def detach(self) -> Tensor:
         """The same array, outside the graph."""
@@ -357,155 +403,6 @@ class Tensor:
         self._data[F.array_key(key)] = values._data if isinstance(values, Tensor) else values
         self.bump_version()
 
-    # --- arithmetic -------------------------------------------------------------------------------------------------
-
-    def __add__(self, other: Any) -> Tensor:
-        return F.add(self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return F.add(other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return F.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return F.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return F.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return F.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return F.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return F.divide(other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return F.pow(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return F.pow(other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return F.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return F.matmul(other, self)
-
-    def __neg__(self) -> Tensor:
-        return F.negative(self)
-
-    def __abs__(self) -> Tensor:
-        return F.abs(self)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return F.greater(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return F.greater_equal(self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return F.greater(other, self)
-
-    def __le__(self, other: Any) -> Tensor:
-        return F.greater_equal(other, self)
-
-    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise, as for arrays
-        return F.equal(self, other)
-
-    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return F.equal(F.equal(self, other), False)
-
-    # --- functions that read well as methods --------------------------------------------------------------------------
-
-    def exp(self) -> Tensor:
-        """e to the power of each element."""
-        return F.exp(self)
-
-    def log(self) -> Tensor:
-        """Natural logarithm of each element."""
-        return F.log(self)
-
-    def sqrt(self) -> Tensor:
-        """Square root of each element."""
-        return F.sqrt(self)
-
-    def abs(self) -> Tensor:
-        """Absolute value of each element."""
-        return F.abs(self)
-
-    def clip(self, min: Any = None, max: Any = None) -> Tensor:
-        """Each element limited to [min, max]."""
-        return F.clip(self, min, max)
-
-    def relu(self) -> Tensor:
-        """max(x, 0) of each element."""
-        return F.relu(self)
-
-    def sigmoid(self) -> Tensor:
-        """1 / (1 + e^−x) of each element."""
-        return F.sigmoid(self)
-
-    def tanh(self) -> Tensor:
-        """Hyperbolic tangent of each element."""
-        return F.tanh(self)
-
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Sum over axes (all if None)."""
-        return F.sum(self, axis, keepdims)
-
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Mean over axes (all if None)."""
-        return F.mean(self, axis, keepdims)
-
-    def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
-        """Variance over axes (all if None), dividing by the count minus ``ddof``."""
-        return F.var(self, axis, ddof, keepdims)
-
-    def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
-        """Standard deviation over axes (all if None): the root of `var`."""
-        return F.std(self, axis, ddof, keepdims)
-
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Largest over axes (all if None)."""
-        return F.max(self, axis, keepdims)
-
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Smallest over axes (all if None)."""
-        return F.min(self, axis, keepdims)
-
-    def argmax(self, axis: int | None = None) -> Tensor:
-        """Index of the first largest element along an axis, or in the flattened tensor."""
-        return F.argmax(self, axis)
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """The same elements in another shape; one length may be −1."""
-        return F.reshape(self, _unpacked(shape))
-
-    def flatten(self) -> Tensor:
-        """The same elements along one axis."""
-        return F.reshape(self, (self.size,))
-
-    def transpose(self, *axes: Any) -> Tensor:
-        """The axes in another order; reversed if none is given."""
-        return F.transpose(self, _unpacked(axes) if axes else None)
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802
-        """The axes in reverse order."""
-        return F.transpose(self)
-
-    def broadcast_to(self, *shape: Any) -> Tensor:
-        """Repeated along axes of length 1, and new leading ones, to fill ``shape``."""
-        return F.broadcast_to(self, _unpacked(shape))
-
-    def sum_to(self, shape: tuple[int, ...]) -> Tensor:
-        """Summed over axes along which ``shape`` would be broadcast to this shape: the adjoint of `broadcast_to`."""
-        return F.sum_to(self, shape)
-
 
 class RemovableHandle:
     """What `Tensor.register_hook` returns: ``remove()`` takes the hook off again."""
@@ -536,11 +433,8 @@ _NOTHING = np.empty(0, np.float32)
 _NOT_WITH_GRAD = "{}: the tensor, shape {}, requires grad, and other libraries record no graph; hand out .detach()"
 
 
-def _unpacked(arguments: Sequence[Any]) -> Any:
-    """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
-    return arguments[0] if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)) else tuple(arguments)
-
-
-# Last, because they need Tensor: operators and methods are the public functions under another name.
+# Last, because they need Tensor.
 from minifcn import autograd  # noqa: E402
 from minifcn import functional as F  # noqa: E402
+
+operators.F = F

@@ -13,7 +13,7 @@ from minifcn.audit.costs.memory import memory
 from minifcn.audit.costs.parameters import parameters
 from minifcn.audit.fields.effective_report import EffectiveReport, effective_receptive_field
 from minifcn.audit.fields.field_report import ReceptiveFieldReport, receptive_field_report
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.audit.shifts.borders import borders
 from minifcn.audit.shifts.equivariance import equivariance
 from minifcn.audit.sizing.sizes import sizes
@@ -21,6 +21,7 @@ from minifcn.audit.subject import Subject
 from minifcn.kernels.shapes import Pair
 from minifcn.limits import Limits, measure
 from minifcn.nn import Module
+from minifcn.tables import Table
 
 Answers = Mapping[str, Report | str]
 """An audit's name -> its report, or why there is none."""

@@ -8,7 +8,8 @@ from typing import Literal
 from minifcn.functional.arguments import Reduction, TensorLike, as_tensor, axes_of, check_reduction, floating
 from minifcn.functional.elementwise import where
 from minifcn.functional.reduce import mean, reduced, sum
-from minifcn.tensor import Axis, Tensor
+from minifcn.operators import Axis
+from minifcn.tensor import Tensor
 
 #: How far from [0, 1] rounding, and the steps of finite differences, may lead.
 _SLACK = 1e-3

@@ -8,8 +8,9 @@ from minifcn.functional.arguments import Reduction, TensorLike, as_tensor, axes_
 from minifcn.functional.arrange import reshape
 from minifcn.functional.elementwise import sqrt
 from minifcn.kernels import load
+from minifcn.operators import Axis
 from minifcn.ops import reduce as ops
-from minifcn.tensor import Axis, Tensor
+from minifcn.tensor import Tensor
 
 
 def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:

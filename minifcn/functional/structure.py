@@ -22,7 +22,8 @@ from minifcn.functional.elementwise import abs, minimum, relu, sqrt
 from minifcn.functional.loss import Empty, check_overlap, mean_of_regions, shares
 from minifcn.functional.pool import max_pool2d
 from minifcn.functional.reduce import reduced, sum
-from minifcn.tensor import Axis, Tensor
+from minifcn.operators import Axis
+from minifcn.tensor import Tensor
 
 
 def soft_skeleton(x: TensorLike, iterations: int = 10) -> Tensor:

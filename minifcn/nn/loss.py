@@ -13,7 +13,8 @@ from minifcn.functional.arguments import Reduction, check_reduction
 from minifcn.functional.loss import Empty, check_overlap
 from minifcn.nn.containers import ModuleList
 from minifcn.nn.module import Module
-from minifcn.tensor import Axis, Tensor
+from minifcn.operators import Axis
+from minifcn.tensor import Tensor
 
 
 class CrossEntropyLoss(Module):

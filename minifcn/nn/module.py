@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from minifcn import settings
+from minifcn import scope, settings
 from minifcn.nn.hooks import ForwardHook, ForwardPreHook, RemovableHandle
 from minifcn.nn.state import IncompatibleKeys, load_into
 from minifcn.tensor import Tensor
@@ -68,15 +68,19 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Run `forward`, with the hooks before and after it."""
-        for handle in self._pre_hooks:
-            changed = handle.hook(self, inputs)
-            if changed is not None:
-                inputs = changed if isinstance(changed, tuple) else (changed,)
-        output = self.forward(*inputs, **options)
-        for handle in self._hooks:
-            changed = handle.hook(self, inputs, output)
-            output = output if changed is None else changed
-        return output
+        call = scope.enter(self)
+        try:
+            for handle in self._pre_hooks:
+                changed = handle.hook(self, inputs)
+                if changed is not None:
+                    inputs = changed if isinstance(changed, tuple) else (changed,)
+            output = self.forward(*inputs, **options)
+            for handle in self._hooks:
+                changed = handle.hook(self, inputs, output)
+                output = output if changed is None else changed
+            return output
+        finally:
+            scope.leave(call)
 
     def register_forward_pre_hook(self, hook: ForwardPreHook) -> RemovableHandle:
         """Call ``hook(module, inputs)`` before every `forward`; it may return other inputs."""

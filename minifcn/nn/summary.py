@@ -11,40 +11,58 @@ from minifcn import settings
 from minifcn.autograd import no_grad
 from minifcn.nn.modes import evaluating
 from minifcn.nn.module import Module
+from minifcn.tables import Table
 from minifcn.tensor import Tensor
-
-Row = tuple[str, str, str, str]
-HEADER: Row = ("layer", "type", "output shape", "parameters")
 
 
 def summary(module: Module, input_shape: tuple[int, ...]) -> str:
-    """A table of all modules with output shapes and parameter counts, from a forward pass of zeros.
+    """A table of all modules with output shapes, receptive fields and parameter counts, from a forward pass of zeros.
 
-    The pass runs in evaluation mode and is not recorded; nothing in the module changes.
+    The pass runs in evaluation mode and is not recorded; nothing in the module changes. Receptive fields, in pixels of
+    the image, are those of `minifcn.audit.receptive_field`; a module that does not make maps of images has none.
 
     Args:
         module: the network.
         input_shape: (H, W, C), to which a batch of one is added, or the whole shape, such as (N, H, W, C).
 
     >>> from minifcn import nn
-    >>> print(nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU()).summary((28, 28, 1)))
-    layer  type        output shape    parameters
-    ---------------------------------------------
-           Sequential  (1, 26, 26, 8)
-    0      Conv2d      (1, 26, 26, 8)          80
-    1      ReLU        (1, 26, 26, 8)
-    ---------------------------------------------
-    parameters: 80, trainable: 80
+    >>> net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 1, 3))
+    >>> print(net.summary((28, 28, 1)))
+    layer  type        output shape    receptive field  parameters
+    --------------------------------------------------------------
+           Sequential  (1, 11, 11, 1)                8
+        0  Conv2d      (1, 26, 26, 8)                3          80
+        1  ReLU        (1, 26, 26, 8)                3
+        2  MaxPool2d   (1, 13, 13, 8)                4
+        3  Conv2d      (1, 11, 11, 1)                8          73
+    --------------------------------------------------------------
+    parameters: 153, trainable: 153
     """
-    shapes = _output_shapes(module, (1, *input_shape) if len(input_shape) == 3 else tuple(input_shape))
-    rows: list[Row] = []
+    shape = (1, *input_shape) if len(input_shape) == 3 else tuple(input_shape)
+    shapes = _output_shapes(module, shape)
+    fields = _receptive_fields(module, shape)
+    rows: list[tuple[str, ...]] = []
     for name, layer in module.named_modules():
         unused = "not used" if next(layer.children(), None) is None else ""  # a list of modules is not called itself
         own = sum(parameter.size for parameter in layer.parameters(recurse=False))
-        rows.append((name, type(layer).__name__, shapes.get(layer, unused), f"{own:,}" if own else ""))
+        seen = (fields.get(name, ""),) if fields else ()
+        rows.append((name, type(layer).__name__, shapes.get(layer, unused), *seen, f"{own:,}" if own else ""))
     parameters = list(module.parameters())
     total, trainable = (sum(p.size for p in ps) for ps in (parameters, [p for p in parameters if p.requires_grad]))
-    return _table(rows, f"parameters: {total:,}, trainable: {trainable:,}")
+    headings = ("layer", "type", "output shape", *(("receptive field",) if fields else ()), "parameters")
+    return _ruled(Table(headings, rows), f"parameters: {total:,}, trainable: {trainable:,}")
+
+
+def _receptive_fields(module: Module, shape: tuple[int, ...]) -> dict[str, str]:
+    """By path; none of a module that does not turn images into maps, or that no rule explains."""
+    from minifcn.audit.fields.module_fields import module_fields
+
+    if len(shape) != 4:
+        return {}
+    try:
+        return module_fields(module, shape[-1])
+    except (ValueError, NotImplementedError, TypeError, RuntimeError, IndexError):
+        return {}
 
 
 def _output_shapes(module: Module, input_shape: tuple[int, ...]) -> dict[Module, str]:
@@ -66,12 +84,7 @@ def _output_shapes(module: Module, input_shape: tuple[int, ...]) -> dict[Module,
     return shapes
 
 
-def _table(rows: list[Row], footer: str) -> str:
-    widths = [max(len(row[column]) for row in [HEADER, *rows]) for column in range(len(HEADER))]
-
-    def line(row: Row) -> str:
-        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
-        return "  ".join([*cells, row[-1].rjust(widths[-1])]).rstrip()
-
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([line(HEADER), rule, *map(line, rows), rule, footer])
+def _ruled(table: Table, footer: str) -> str:
+    head, *lines = str(table).split("\n")
+    rule = "-" * max(len(line) for line in (head, *lines))
+    return "\n".join([head, rule, *lines, rule, footer])

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.kernels.shapes import Pair
+from minifcn.tables import Table
 
 _BLUE, _ORANGE = "#0072b2", "#d55e00"  # Okabe and Ito's: told apart with any colour vision
 

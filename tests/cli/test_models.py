@@ -118,7 +118,7 @@ def test_a_network_is_described_by_its_documentation_and_figures(invoke):
 
 def test_what_the_figures_cannot_say_is_said(invoke):
     assert "receptive field  5 (of the network made for whole images)\n" in invoke("windows")[1]
-    assert "receptive field  unknown (audit: no recorded operation made the output; " in invoke("opaque")[1]
+    assert "receptive field  unknown (graph: no recorded operation made the output; " in invoke("opaque")[1]
     whole = invoke("mean")[1]
     assert "(no output pixel is surely free of the borders)\n" in whole
     assert "stride           unknown\n" in whole

@@ -1,10 +1,13 @@
 """The table of layers, and that making it changes nothing."""
 
+import re
+
 import numpy as np
 import pytest
 
 import minifcn as mf
 from minifcn import nn
+from minifcn.models import UNet
 
 
 @pytest.fixture
@@ -17,8 +20,8 @@ def net():
 
 def test_rows_and_totals(net):
     rows = [line.split() for line in net.summary((5, 6, 2)).split("\n")]
-    assert rows[3] == ["0", "Conv2d", "(1,", "3,", "4,", "4)", "76"]
-    assert rows[4] == ["1", "BatchNorm2d", "(1,", "3,", "4,", "4)", "8"]
+    assert rows[3] == ["0", "Conv2d", "(1,", "3,", "4,", "4)", "3", "76"]
+    assert rows[4] == ["1", "BatchNorm2d", "(1,", "3,", "4,", "4)", "3", "8"]
     assert rows[7][0] == "3.0"
     assert rows[-1] == ["parameters:", "84,", "trainable:", "76"]
 
@@ -57,7 +60,7 @@ def test_what_is_not_used_and_what_has_several_outputs():
             return self.levels[0](self.pool(x)[0])
 
     lines = Net().summary((4, 4, 1)).split("\n")
-    assert lines[3].split(maxsplit=2) == ["pool", "MaxPool2d", "(1, 2, 2, 1), (1, 2, 2, 1)"]
+    assert re.split(r"\s{2,}", lines[3]) == ["pool", "MaxPool2d", "(1, 2, 2, 1), (1, 2, 2, 1)", "2"]
     assert lines[4].split(maxsplit=2) == ["spare", "ReLU", "not used"]
     assert lines[5].split(maxsplit=2) == ["levels", "ModuleList"]
 
@@ -68,3 +71,25 @@ def test_in_float64(net):
 
 def test_a_vector_network():
     assert "(7, 2)" in nn.Linear(3, 2).summary((7, 3))
+
+
+def test_fields_of_every_module_by_phase():
+    table = UNet(1, 2, base=1, depth=1, padding="valid").summary((20, 20, 1))
+    rows = [re.split(r"\s{2,}", line.strip()) for line in table.split("\n")[3:-2]]
+    fields = {row[0]: row[3] for row in rows if len(row) > 3}
+    assert fields["encoder.0"] == "5"
+    assert fields["bottom"] == "14"
+    assert fields["head"] == "18"
+
+
+def test_phases_that_see_different_numbers_and_sides_that_differ():
+    net = nn.Sequential(nn.MaxPool2d(2), nn.Upsample(scale_factor=2), nn.Conv2d(1, 1, (2, 1)))
+    assert "  2 or 4 x 2  " in net.summary((8, 8, 1)).split("\n")[-3]
+
+
+def test_a_mean_over_the_image_sees_all_of_it():
+    assert nn.GlobalAvgPool2d().summary((4, 4, 1)).split("\n")[2].split()[-1] == "all"
+
+
+def test_no_fields_where_there_is_no_map():
+    assert "receptive field" not in nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).summary((4, 4, 1))

@@ -23,7 +23,7 @@ from minifcn.audit.costs.rehearsal import Rehearsal, rehearse
 from minifcn.audit.costs.step import step
 from minifcn.audit.costs.untouched import untouched
 from minifcn.audit.costs.work import work_of
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.audit.sizing.fitting import for_images
 from minifcn.audit.subject import Subject, sides_of
 from minifcn.autograd import no_grad
@@ -32,6 +32,7 @@ from minifcn.kernels.shapes import Pair
 from minifcn.limits import Limits
 from minifcn.nn import Module
 from minifcn.nn.modes import evaluating
+from minifcn.tables import Table
 from minifcn.tensor import Tensor
 
 #: Seconds that measuring may take, by the forecast; and share of the memory that is free that it may take.

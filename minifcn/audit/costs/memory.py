@@ -19,10 +19,11 @@ from minifcn.audit.costs.largest import Search, available_memory, needs
 from minifcn.audit.costs.measured import inference_peak, training_peak
 from minifcn.audit.costs.recorder import Call
 from minifcn.audit.costs.rehearsal import Rehearsal, rehearse
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.audit.subject import Subject, sides_of
 from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
+from minifcn.tables import Table
 from minifcn.tensor import Tensor
 
 #: What memory is taken by, from what stays longest to what passes.

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from minifcn.audit.costs import bars
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.audit.subject import Subject, called
 from minifcn.io.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from minifcn.nn import BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Module
+from minifcn.tables import Table
 
 #: What layers are called, in the order in which subtotals are listed.
 _KINDS: dict[type[Module], str] = {

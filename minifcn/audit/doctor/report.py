@@ -10,7 +10,8 @@ from minifcn.audit.doctor.figure import draw
 from minifcn.audit.doctor.finding import SEVERITIES, Finding, Severity, counted
 from minifcn.audit.doctor.network import Candidate
 from minifcn.audit.doctor.survey import Part
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
+from minifcn.tables import Table
 
 _TITLE = 110  # characters of a title in the table
 

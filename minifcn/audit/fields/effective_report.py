@@ -11,11 +11,12 @@ import numpy as np
 
 from minifcn.audit.fields.effective import THRESHOLD, EffectiveField, bell, centre_gradient, fitted
 from minifcn.audit.fields.receptive_field import receptive_field
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.audit.subject import Subject
 from minifcn.audit.weights import draw_weights
 from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
+from minifcn.tables import Table
 
 #: Draws of weights an image, at most, until a gradient arrives.
 _DRAWS = 8

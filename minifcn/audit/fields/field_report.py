@@ -11,10 +11,11 @@ import numpy as np
 from minifcn.audit.fields.receptive_field import AxisField, ReceptiveField, axis_field, receptive_field
 from minifcn.audit.fields.recording import ImageShape, record, spans_along
 from minifcn.audit.fields.support import AXES, Support, gradient_support
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.audit.subject import Subject
 from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
+from minifcn.tables import Table
 
 
 class LayerField(NamedTuple):

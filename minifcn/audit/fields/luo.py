@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minifcn.audit.fields.effective import THRESHOLD, EffectiveField, centre_gradient, loglog_slope, mean_field
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.audit.weights import he_normal
 from minifcn.autograd import no_grad
 from minifcn.nn import Conv2d, Module, ReLU, Sequential, init
+from minifcn.tables import Table
 
 #: How weights are drawn, and what lies between convolutions.
 CASES = ("uniform kernels", "random weights", "random weights, ReLU")

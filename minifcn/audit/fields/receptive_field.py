@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minifcn.audit.fields.graph import Application
 from minifcn.audit.fields.recording import ImageShape, Recording, record, spans_along
 from minifcn.audit.fields.spans import NOTHING, Span
 from minifcn.audit.subject import Subject, sides_of
 from minifcn.autograd import Node
+from minifcn.graph.applications import Application
 from minifcn.kernels.shapes import Pair, Window
 from minifcn.models.network import Network
 from minifcn.nn import Module

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minifcn.audit.fields.graph import Application, applications
 from minifcn.audit.fields.layers import attributed
 from minifcn.audit.fields.rules import Step, follow
 from minifcn.audit.fields.spans import Shift, Span
 from minifcn.audit.subject import Subject, dtype_of
 from minifcn.autograd import Node, Operation
+from minifcn.graph.applications import Application, applications
 from minifcn.nn import Module
 from minifcn.nn.modes import evaluating
 from minifcn.tensor import Tensor

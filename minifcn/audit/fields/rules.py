@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from minifcn.audit.fields.graph import Application
 from minifcn.audit.fields.spans import NOTHING, Links, Shift, Span, common_shift, union
+from minifcn.graph.applications import Application
 from minifcn.kernels.axismap import AxisMap
 from minifcn.kernels.shapes import Pair, Window
 from minifcn.ops import arrange, classify, conv, elementwise, linear, norm, pool, reduce, resample

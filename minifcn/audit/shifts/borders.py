@@ -17,12 +17,13 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from minifcn.audit.fields.receptive_field import AxisField
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.audit.shifts.equivariance import number
 from minifcn.audit.shifts.probe import ROUNDING, Interior, Probe, input_image
 from minifcn.audit.subject import Subject
 from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
+from minifcn.tables import Table
 
 #: What surrounds the window, and NumPy's name for it; the network's own padding has none.
 MODES: dict[str, str | None] = {"own padding": None, "reflect": "reflect", "replicate": "edge", "zeros": "constant"}

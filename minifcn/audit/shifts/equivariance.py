@@ -20,12 +20,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.audit.shifts.probe import ROUNDING, Interior, Probe, input_image, reach_of
 from minifcn.audit.subject import Subject
 from minifcn.kernels.shapes import Pair
 from minifcn.nn import Module
 from minifcn.nn.antialias import antialiased
+from minifcn.tables import Table
 
 Track = Callable[[Sequence[Pair]], Iterable[Pair]]
 #: Every image is shifted this far at least, also where a shift of one pixel is the period.

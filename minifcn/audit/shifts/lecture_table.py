@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.audit.shifts.equivariance import Equivariance, equivariance, in_words, number
 from minifcn.audit.subject import Subject
 from minifcn.nn import (
@@ -19,6 +19,7 @@ from minifcn.nn import (
     Module,
     Upsample,
 )
+from minifcn.tables import Table
 
 _CHANNELS = 2
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minifcn.audit.report import Report, Table
+from minifcn.audit.report import Report
 from minifcn.audit.sizing.fitting import AxisFit, LargerImage, Lengths, fit, for_images, larger_image, scale_of
 from minifcn.audit.sizing.size_words import sizes_in_words
 from minifcn.audit.subject import Subject, sides_of
@@ -22,6 +22,7 @@ from minifcn.io.figures import BLUE, GREEN, GREY, ORANGE
 from minifcn.kernels.shapes import Pair
 from minifcn.models.network import Network
 from minifcn.nn import Module
+from minifcn.tables import Table
 
 _PALE = "#CFE3F2"
 

@@ -45,8 +45,8 @@ def test_the_join_of_a_unet_is_its_own():
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_every_operation_of_every_network_is_attributed(name):
-    from minifcn.audit.fields.graph import applications
     from minifcn.audit.subject import Subject
+    from minifcn.graph.applications import applications
 
     net = create(name, in_channels=1, classes=2, **REGISTRY[name].narrow).eval()
     side = Subject(net).legal_size(32)

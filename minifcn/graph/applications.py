@@ -1,7 +1,8 @@
-"""The recorded operations between an image and an output, in the order in which they were applied."""
+"""The recorded operations behind an output, in the order in which they were applied."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from minifcn.autograd import Node, Operation, _topological_order
@@ -20,20 +21,26 @@ class Application(NamedTuple):
 
 
 def applications(output: Tensor) -> list[Application]:
-    """All recorded operations behind ``output``, parents before children.
+    """All recorded operations behind ``output``, in the order in which they were applied: parents before children.
 
     Raises:
         ValueError: nothing was recorded.
     """
     if output.operation is None:
         raise ValueError(
-            "audit: no recorded operation made the output; it must be computed from the image by operations on "
-            "Tensors, and not under no_grad()"
+            "graph: no recorded operation made the output; it must be computed by operations on Tensors of which one "
+            "requires grad, and not under no_grad()"
         )
-    order = [node for node in _topological_order([output.operation]) if isinstance(node, Operation)]
+    order = operations_behind([output])
     shapes: dict[Node, Shape] = {output.operation: output.shape}
     for node in order:
         shapes |= {
             parent: shape for parent, (shape, _) in zip(node._parents, node._inputs, strict=True) if parent is not None
         }
     return [Application(node, node._parents, tuple(shape for shape, _ in node._inputs), shapes[node]) for node in order]
+
+
+def operations_behind(outputs: Sequence[Tensor]) -> list[Operation]:
+    """All recorded operations behind several tensors, in the order in which they were applied."""
+    behind = _topological_order([output.source for output in outputs])
+    return sorted((node for node in behind if isinstance(node, Operation)), key=lambda operation: operation.place)

@@ -1,0 +1,33 @@
+"""Tables for people, as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells below headings; columns of numbers are aligned at the right.
+
+    >>> print(Table(("layer", "parameters"), [("conv", "80"), ("all", "1,321")]))
+    layer  parameters
+    conv           80
+    all         1,321
+    """
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __str__(self) -> str:
+        lines = [list(self.headings), *map(list, self.rows)]
+        columns = list(zip(*lines, strict=True))
+        widths = [max(map(len, column)) for column in columns]
+        right = [all(cell[:1].isdigit() or cell[:1] in "+-−." for cell in column[1:] if cell) for column in columns]
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if is_right else cell.ljust(width)
+                for cell, width, is_right in zip(line, widths, right, strict=True)
+            ).rstrip()
+            for line in lines
+        )
