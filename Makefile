@@ -18,6 +18,13 @@ test: $(VENV)/.installed-test
 notebooks: $(VENV)/.installed-test
 	$(BIN)/python -m minifcn.course.execute notebooks/*.ipynb
 
+# The course and the reference as pages: build/site/index.html. Sphinx wants all sources in one folder: a tree of links.
+site: $(VENV)/.installed-site
+	rm -rf build/site-source && mkdir -p build/site-source
+	ln -s $(addprefix ../../,$(wildcard docs/* *.md) notebooks) build/site-source/
+	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -c docs build/site-source build/site
+	@echo "The site is there: build/site/index.html"
+
 # mypy follows folders, not setup.cfg's package_dir: give it a tree of links in which folders lie as they are installed.
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -65,6 +72,11 @@ $(VENV)/.installed-test: $(BIN)/python $(PROJECT)
 $(VENV)/.installed-bench: $(BIN)/python $(PROJECT)
 	@echo "Installing minifcn and the peers it is measured against into $(VENV) (once; they are large)"
 	$(PIP) install --editable '.[bench]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-site: $(BIN)/python $(PROJECT)
+	@echo "Installing minifcn and what makes its site into $(VENV) (once)"
+	$(PIP) install --editable '.[site]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-dev: $(BIN)/python $(PROJECT)

@@ -12,6 +12,8 @@ Cells say what they are by their tags: ``exercise`` (code, the empty answer), ``
 from __future__ import annotations
 
 import argparse
+import base64
+import io
 import os
 import re
 import sys
@@ -27,9 +29,10 @@ from minifcn.io.atomic import write_text
 # What a notebook may take, in seconds a cell; the course promises two minutes a notebook.
 _TIMEOUT = 600
 _INSERTED = "inserted"  # marks, in a cell's metadata, what a run puts in and nobody sees
-_STRICT = "import warnings; warnings.simplefilter('error')"
-_LENIENT = "import warnings; warnings.resetwarnings()"  # what a kernel warns of as it stops is no cell's doing
+# Every warning is an error, but for what the kernel itself says as it stops, which is no cell's doing.
+_STRICT = "import warnings; warnings.simplefilter('error'); warnings.filterwarnings('ignore', module='ipykernel')"
 _CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # of tracebacks, which are written for terminals
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -81,7 +84,6 @@ def _with_solutions(cells: Sequence[Any]) -> Iterator[Any]:
         yield _inserted_cell(solution.group(1))
         yield _inserted_cell(cell.source, expects="passed")
         yield _inserted_cell(exercise.source)
-    yield _inserted_cell(_LENIENT)
 
 
 def _nearest(cells: Sequence[Any], tag: str, check: Any) -> Any:
@@ -132,7 +134,7 @@ def _run(notebook: Any) -> None:
         try:
             client.execute(env=os.environ | homes)
         except (CellExecutionError, CellTimeoutError) as error:
-            raise NotebookError(str(error)) from error
+            raise NotebookError(_COLOURS.sub("", str(error))) from error
 
 
 def _in(folder: str) -> dict[str, Any]:
@@ -177,15 +179,28 @@ def _tidy(notebook: Any) -> None:
     notebook.cells = [cell for cell in notebook.cells if not _is_inserted(cell)]
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
+        "language_info": {"name": "python", "pygments_lexer": "ipython3"},
     }
     for count, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
         cell.execution_count = count
         for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = count
+            data = output.get("data", {})
             # A page, and a notebook just opened, have no widget; what stands beside it is readable without.
-            output.get("data", {}).pop(_WIDGET, None)
+            data.pop(_WIDGET, None)
+            if "image/png" in data:
+                data["image/png"] = _smaller(data["image/png"])
+
+
+def _smaller(png: str) -> str:
+    """A figure with a palette of 256 colours, if that is smaller, in base 64: a repository keeps every version."""
+    from PIL import Image
+
+    given, found = base64.b64decode(png), io.BytesIO()
+    picture = Image.open(io.BytesIO(given)).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(found, "PNG", optimize=True)
+    return base64.b64encode(found.getvalue()).decode() if len(found.getvalue()) < len(given) else png
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -108,8 +108,9 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         table = self.table()
-        head = "".join(f"<th>{escape(heading)}</th>" for heading in table.headings)
-        rows = ["".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) for row in table.rows]
+        style = "style='text-align:left;padding:.15em .8em'"
+        head = "".join(f"<th {style}>{escape(heading)}</th>" for heading in table.headings)
+        rows = ["".join(f"<td {style}>{escape(cell)}</td>" for cell in row) for row in table.rows]
         return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'</tr><tr>'.join(rows)}</tr></tbody></table>"
 
 

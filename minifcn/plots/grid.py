@@ -12,6 +12,7 @@ from minifcn.io.figures import new_figure
 from minifcn.plots.pictures import picture
 
 Limits = tuple[float, float] | None
+_TALLEST = 3.0  # images that are higher than so many times their width become narrower
 
 
 def images(
@@ -29,7 +30,7 @@ def images(
         pictures: titles and images: (H, W), (H, W, 1), (H, W, 3), or any of these as a batch of one; Tensors or arrays.
             Images without titles may be a sequence.
         columns: images in a row; None puts up to six there.
-        size: of each, in inches.
+        size: width of each, in inches.
         colormap: matplotlib's, for images of one channel.
         limits: values of the first and last colour; None takes each image's own extremes.
         bar: show beside each image of one channel which colour is which value.
@@ -52,7 +53,8 @@ def images(
         picture(image, repr(title) if isinstance(title, str) else f"image {title}")
         for title, image in zip(named, shown, strict=True)
     ]
-    figure, panels = panels_of(len(arrays), columns or min(len(arrays), 6), size, bar)
+    tallest = max(array.shape[0] / max(array.shape[1], 1) for array in arrays)
+    figure, panels = panels_of(len(arrays), columns or min(len(arrays), 6), size, tallest, bar)
     for axes, title, array in zip(panels, named, arrays, strict=True):
         drawn = show_array(axes, array, colormap, limits)
         if isinstance(title, str):
@@ -62,10 +64,10 @@ def images(
     return figure
 
 
-def panels_of(count: int, columns: int, size: float, bar: bool = False) -> tuple[Any, list[Any]]:
-    """A figure of ``count`` panels of ``size`` inches, and its axes, without ticks."""
+def panels_of(count: int, columns: int, size: float, height: float = 1.0, bar: bool = False) -> tuple[Any, list[Any]]:
+    """A figure of ``count`` panels, ``size`` inches wide and ``height`` times as high, and its axes, without ticks."""
     rows = math.ceil(count / columns)
-    figure = new_figure(size * columns * (1.25 if bar else 1.0), (size + 0.25) * rows)
+    figure = new_figure(size * columns * (1.25 if bar else 1.0), (size * min(height, _TALLEST) + 0.25) * rows)
     panels = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
     for axes in panels:
         axes.set_xticks([])

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.plots.grid import panels_of, show_array
+from minifcn.io.figures import new_figure
+from minifcn.plots.grid import show_array
 from minifcn.plots.pictures import picture
 
 # More cells than this in a panel, and nobody could read them.
 _READABLE = 32
+_LETTER, _TITLE = 0.075, 0.3  # width of a title's letter and height of its line, in inches
 
 
 def numbers(
@@ -22,12 +24,12 @@ def numbers(
     colormap: str = "RdBu_r",
     digits: str = ".3g",
 ) -> Any:
-    """Small images of one channel as tables of numbers, blue below zero and red above it.
+    """Small images of one channel side by side as tables of numbers, blue below zero and red above it.
 
     Args:
         arrays: titles and images (H, W), (H, W, 1) or batches of one of these; Tensors or arrays.
         columns: tables in a row; None puts all there.
-        cell: width of the largest table's cells, in inches.
+        cell: width of a cell, in inches.
         colormap: matplotlib's; its middle is zero.
         digits: how numbers are written, as for `format`.
 
@@ -50,18 +52,32 @@ def numbers(
                 f"plots.numbers: {title!r} has shape {table.shape}; up to {_READABLE} x {_READABLE} numbers can be "
                 "read, of one channel; show it with plots.images"
             )
-    longest = max(max(table.shape) for table in tables.values())
-    figure, panels = panels_of(len(tables), columns or len(tables), max(1.2, cell * longest))
-    for axes, (title, table) in zip(panels, tables.items(), strict=True):
+    shown = [
+        # A table as narrow as its title would have it cut off.
+        (max(table.shape[1], len(title) * _LETTER / cell), len(table) + _TITLE / cell)
+        for title, table in tables.items()
+    ]
+    across = min(columns or len(shown), len(shown))
+    # All cells of one size: columns and rows of the figure are as wide and high as their largest tables.
+    widths = [max(width for width, _ in shown[column::across]) for column in range(across)]
+    heights = [max(height for _, height in shown[row : row + across]) for row in range(0, len(shown), across)]
+    figure = new_figure(cell * sum(widths) + 0.2 * len(widths), cell * sum(heights) + 0.1)
+    grid = figure.subplots(len(heights), across, width_ratios=widths, height_ratios=heights, squeeze=False)
+    panels = list(grid.flat)
+    for axes in panels[len(tables) :]:
+        axes.remove()
+    for axes, (title, table) in zip(panels, tables.items(), strict=False):
         axes.set_title(title, fontsize=9)
-        _draw(axes, table, colormap, digits, longest)
+        axes.set(xticks=[], yticks=[])
+        _draw(axes, table, colormap, digits)
     return figure
 
 
-def _draw(axes: Any, table: np.ndarray, colormap: str, digits: str, longest: int) -> None:
+def _draw(axes: Any, table: np.ndarray, colormap: str, digits: str) -> None:
     finite = np.abs(table[np.isfinite(table)])
     bound = float(finite.max(initial=0.0)) or 1.0
     show_array(axes, table, colormap, (-1.6 * bound, 1.6 * bound))  # pale enough for black digits
-    size = 9 if longest <= 8 else 7
-    for (row, column), value in np.ndenumerate(table):
-        axes.text(column, row, format(value + 0, digits), ha="center", va="center", fontsize=size)
+    written = {place: format(value + 0, digits) for place, value in np.ndenumerate(table)}
+    size = 9 if max(map(len, written.values()), default=0) <= 4 else 7
+    for (row, column), text in written.items():
+        axes.text(column, row, text, ha="center", va="center", fontsize=size)

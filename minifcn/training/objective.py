@@ -80,17 +80,18 @@ class Objective:
 def objective(expression: str, class_weights: Iterable[float] = ()) -> Objective:
     """The loss that an expression describes: losses by name, with options in parentheses, added up with weights.
 
-    | loss | options | predictions |
-    |---|---|---|
-    | cross_entropy | label_smoothing=0.0 | softmax |
-    | focal | gamma=2.0, alpha=None (sigmoid only) | softmax or sigmoid |
-    | bce | | sigmoid |
-    | dice | smooth=0.0, empty="ignore" | softmax or sigmoid |
-    | jaccard | power=1 (the lecture's j; 2 is j2), smooth, empty | softmax or sigmoid |
-    | tversky | alpha=0.3, beta=0.7, smooth, empty | softmax or sigmoid |
-    | cldice | iterations=10, smooth=1.0, empty | softmax or sigmoid |
-    | tv | isotropic=False | any |
-    | mse | | identity: for datasets of values |
+    ::
+
+        loss           options                                            predictions
+        cross_entropy  label_smoothing=0.0                                softmax
+        focal          gamma=2.0, alpha=None (sigmoid only)               softmax or sigmoid
+        bce                                                               sigmoid
+        dice           smooth=0.0, empty="ignore"                         softmax or sigmoid
+        jaccard        power=1 (the lecture's j; 2 is j2), smooth, empty  softmax or sigmoid
+        tversky        alpha=0.3, beta=0.7, smooth, empty                 softmax or sigmoid
+        cldice         iterations=10, smooth=1.0, empty                   softmax or sigmoid
+        tv             isotropic=False                                    any
+        mse                                                               identity: for datasets of values
 
     All losses of a sum see the same predictions: softmax where all of them can, else sigmoid, else the logits
     themselves. ``activation="sigmoid"``, an option of every loss that has the choice, decides otherwise. With sigmoid,
