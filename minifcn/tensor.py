@@ -437,4 +437,4 @@ _NOT_WITH_GRAD = "{}: the tensor, shape {}, requires grad, and other libraries r
 from minifcn import autograd  # noqa: E402
 from minifcn import functional as F  # noqa: E402
 
-operators.F = F
+operators.F = F  # type: ignore[attr-defined]  # for a type checker, it is imported there

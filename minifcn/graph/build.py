@@ -9,7 +9,7 @@ import numpy as np
 
 from minifcn.autograd import Node, Operation, _walk
 from minifcn.graph.applications import Application, applications
-from minifcn.graph.drawing import Box, Graph
+from minifcn.graph.drawing import Box, Graph, Kind
 from minifcn.graph.words import norm, number, title
 from minifcn.nn.module import Module, Parameter
 from minifcn.scope import Call
@@ -111,7 +111,7 @@ class _Builder:
         return None if isinstance(key, Call) and isinstance(parent, Parameter) else parent
 
     def _leaf(self, leaf: Tensor, shape: tuple[int, ...]) -> Box:
-        kind = "parameter" if isinstance(leaf, Parameter) else "input"
+        kind: Kind = "parameter" if isinstance(leaf, Parameter) else "input"
         known = number(leaf.item()) if leaf.size == 1 and leaf.is_on_host else ""
         return Box(kind, title(leaf), shape, known, self._sizes.get(leaf, ""))
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.nn import Module
 from minifcn.plots.grid import panels_of, show_array
 from minifcn.plots.pictures import values_of
 
@@ -28,7 +27,7 @@ def filters(layer: Any, *, limit: int = 64, size: float = 0.8) -> Any:
     Raises:
         ValueError: it is no convolution's weight.
     """
-    weight = values_of(layer.weight if isinstance(layer, Module) else layer)
+    weight = values_of(getattr(layer, "weight", layer))
     if weight.ndim != 4:
         raise ValueError(
             f"plots.filters: a convolution's weight is (kh, kw, C_in, C_out), and this one has shape {weight.shape}"
