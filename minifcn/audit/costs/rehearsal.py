@@ -48,7 +48,7 @@ class Rehearsal:
         allocations: every array, in the order of birth.
         events: (position in ``allocations``, calls that there had been, whether born or dead), in order.
         forward: how many calls the forward took, without the loss.
-        held: bytes that the process occupies at most: arrays that exist, and gaps between them.
+        held: bytes that arrays made on the way occupy at most, and gaps between them; without parameters, which exist.
     """
 
     images: tuple[int, ...]
