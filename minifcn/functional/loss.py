@@ -45,8 +45,8 @@ def jaccard_loss(
     Args:
         prediction: ŷ in [0, 1]: probabilities, not logits.
         target: y in [0, 1], of the same shape.
-        power: p >= 1, whole or not. Above 2 the loss can be negative, and smallest short of the mask: 1 − ŷ / (1 + ŷ³ − ŷ)
-            is −0.12 at ŷ = 0.8 and 0 at ŷ = 1.
+        power: p >= 1, whole or not. Above 2 the loss can be negative, and smallest short of the mask: 1 − ŷ /
+            (1 + ŷ³ − ŷ) is −0.12 at ŷ = 0.8 and 0 at ŷ = 1.
         eps: ε, which keeps the denominator from zero.
         empty: what a region counts whose target is all zero. "lecture": the formula as it stands; without s that is 1
             whatever was predicted (its gradient is 0 then, so nothing is learnt from it). "perfect": ε is added to the
