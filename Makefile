@@ -18,10 +18,10 @@ test: $(VENV)/.installed-test
 notebooks: $(VENV)/.installed-test
 	$(BIN)/python -m minifcn.course.execute notebooks/*.ipynb
 
-# The course and the reference as pages: build/site/index.html. Sphinx wants all sources in one folder: a tree of links.
+# The course and the reference as pages: build/site/index.html. Sphinx wants all sources in one folder, as files.
 site: $(VENV)/.installed-site
 	rm -rf build/site-source && mkdir -p build/site-source
-	ln -s $(addprefix ../../,$(wildcard docs/* *.md) notebooks) build/site-source/
+	cp -r docs/* *.md notebooks build/site-source/
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -c docs build/site-source build/site
 	@echo "The site is there: build/site/index.html"
 

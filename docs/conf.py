@@ -29,7 +29,6 @@ nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 suppress_warnings = [
-    "myst.xref_missing",  # README and ARCHITECTURE name files, which are no pages
     "mystnb.unknown_mime_type",
     "ref.python",  # several classes may have an attribute of one name
     "codeautolink.match_block",  # examples whose doctest options are not shown stay without links
