@@ -20,9 +20,9 @@ notebooks: $(VENV)/.installed-test
 
 # The course and the reference as pages: build/site/index.html. Sphinx wants all sources in one folder, as files.
 site: $(VENV)/.installed-site
-	rm -rf build/site-source && mkdir -p build/site-source
+	rm -rf build/site-source build/site && mkdir -p build/site-source
 	cp -r docs/* *.md notebooks build/site-source/
-	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -c docs build/site-source build/site
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs build/site-source build/site
 	@echo "The site is there: build/site/index.html"
 
 # mypy follows folders, not setup.cfg's package_dir: give it a tree of links in which folders lie as they are installed.

@@ -108,8 +108,15 @@ def _keep_symbols(app, what, name, obj, options, lines):
             lines[place] = re.sub(r"(?<![\w*])\*(?=\w+[^*]*$)", r"\*", line.replace("|", r"\|"))
 
 
+def _plain_aliases(app, what, name, obj, options, signature, returned):
+    """Names of types as they were written: Sphinx shows how it holds an alias inside a union."""
+    forward = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
+    return tuple(text and forward.sub(r"\1", text) for text in (signature, returned))
+
+
 def setup(app):
     """Register the renderer of formulas, and what is done to docstrings; Sphinx calls this."""
     app.connect("autodoc-process-docstring", _keep_symbols)
+    app.connect("autodoc-process-signature", _plain_aliases)
     app.add_html_math_renderer("mathml", (_inline, None), (_display, None))
     app.config.html_math_renderer = "mathml"

@@ -140,8 +140,8 @@ class Operation:
     #: Further outputs of `forward`, arrays that no gradient flows through (such as a max-pool's indices).
     extra: tuple[Any, ...] = ()
 
-    _parents: tuple[Node | None, ...] = ()
-    _inputs: tuple[tuple[tuple[int, ...], np.dtype], ...] = ()
+    parents: tuple[Node | None, ...] = ()
+    input_types: tuple[tuple[tuple[int, ...], np.dtype], ...] = ()
     _saved: tuple[Any, ...] | None = ()
     _hooks: tuple[Callable[[Tensor], Tensor | None], ...] = ()
 
@@ -162,7 +162,7 @@ class Operation:
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Apply to Tensors and, unless nothing needs a gradient, record the application."""
-        if self._inputs:
+        if self.input_types:
             raise RuntimeError(f"{type(self).__name__}: applied already, and now a node of a graph; make a new one")
         for position, value in enumerate(inputs):
             if not isinstance(value, Tensor):
@@ -175,19 +175,19 @@ class Operation:
         # Lists, not generators, here and below: this runs hundreds of times a step, on two or three inputs.
         self.needs = tuple([recording and tensor.requires_grad for tensor in inputs])
         if any(self.needs):
-            self._parents = tuple([t.source if need else None for t, need in zip(inputs, self.needs, strict=True)])
+            self.parents = tuple([t.source if need else None for t, need in zip(inputs, self.needs, strict=True)])
         result = Tensor(self.forward(*[tensor._data for tensor in inputs]), device=self.output_device or self.device)
         if self.is_view:
             result.share_version(inputs[0])
-        if self._parents and result.dtype.kind == "f":  # integers have no derivative
-            self._inputs = tuple([(tensor.shape, tensor.dtype) for tensor in inputs])
+        if self.parents and result.dtype.kind == "f":  # integers have no derivative
+            self.input_types = tuple([(tensor.shape, tensor.dtype) for tensor in inputs])
             self._saved = tuple([Saved.of(array, inputs, result) for array in self._saved or ()])
-            self.place, self.call = next(_places), scope.current()
+            self.place, self.call = next(_places), scope.inside.call
             if result.size == 1 and result.is_on_host and not self.is_view:  # a view would keep all of its array
                 self.number = result._data
             result.set_operation(self)
         else:
-            self._saved, self._parents = (), ()
+            self._saved, self.parents = (), ()
         return result
 
     def save(self, *arrays: Any) -> None:
@@ -210,18 +210,19 @@ class Operation:
 
     def input_shape(self, position: int) -> tuple[int, ...]:
         """Shape of an input; known in `backward` without saving the array."""
-        return self._inputs[position][0]
+        return self.input_types[position][0]
 
-    def _input_gradients(self, gradient: Tensor) -> Iterator[tuple[Node, Tensor]]:
+    def input_gradients(self, gradient: Tensor) -> Iterator[tuple[Node, Tensor]]:
         """Each parent with its gradient, as the input's shape and dtype: the one place that undoes broadcasting."""
         gradients = self.backward(gradient)
         if not isinstance(gradients, tuple):
             gradients = (gradients,)
-        if len(gradients) != len(self._inputs):
+        if len(gradients) != len(self.input_types):
             raise ValueError(
-                f"backward of {type(self).__name__} returned {len(gradients)} gradients for {len(self._inputs)} inputs"
+                f"backward of {type(self).__name__} returned {len(gradients)} gradients for "
+                f"{len(self.input_types)} inputs"
             )
-        for parent, (shape, dtype), partial in zip(self._parents, self._inputs, gradients, strict=True):
+        for parent, (shape, dtype), partial in zip(self.parents, self.input_types, gradients, strict=True):
             if parent is None or partial is None:
                 continue
             if partial.shape != shape:
@@ -234,7 +235,8 @@ class Operation:
             yield parent, partial.astype(dtype, copy=False)
 
     def _free(self) -> None:
-        self._saved, self._parents, self._inputs, self.extra = None, (), (), ()
+        self._saved, self.parents, self.input_types, self.extra = None, (), (), ()
+        self.call = self.number = None
 
 
 _FREED = (
@@ -274,7 +276,7 @@ def backward(
         # A copy: the same gradient may have gone to several leaves, and each owns its own.
         leaf.grad = total.clone() if leaf.grad is None else leaf.grad + total
 
-    _walk([tensor], [gradient], retain_graph or create_graph, create_graph, accumulate, watch=watch)
+    walk([tensor], [gradient], retain_graph or create_graph, create_graph, accumulate, watch=watch)
 
 
 def grad(
@@ -313,7 +315,7 @@ def grad(
             )
     found: dict[Node, Tensor] = {}
     retain = create_graph if retain_graph is None else retain_graph
-    _walk(outputs, seeds, retain, create_graph, found.__setitem__, {t.source for t in inputs})
+    walk(outputs, seeds, retain, create_graph, found.__setitem__, {t.source for t in inputs})
     results = tuple(found.get(tensor.source) for tensor in inputs)
     unused = [position for position, gradient in enumerate(results) if gradient is None]
     if unused and not allow_unused:
@@ -324,7 +326,7 @@ def grad(
     return results
 
 
-def _walk(
+def walk(
     roots: Sequence[Tensor],
     seeds: Sequence[Tensor | None],
     retain_graph: bool,
@@ -344,7 +346,7 @@ def _walk(
     def add(node: Node, gradient: Tensor) -> None:
         gradients[node] = gradients[node] + gradient if node in gradients else gradient
 
-    order = _topological_order([root.source for root in roots if root.requires_grad])
+    order = topological_order([root.source for root in roots if root.requires_grad])
     wanted = _leading_to(targets, order) if targets is not None else None
     with set_grad_enabled(create_graph):
         for root, seed in zip(roots, seeds, strict=True):
@@ -358,8 +360,8 @@ def _walk(
                 gradient = _hooked(hook, gradient)
             if node in targets if targets is not None else isinstance(node, Tensor):
                 arrive(node, gradient)
-            if isinstance(node, Operation) and (wanted is None or not wanted.isdisjoint(node._parents)):
-                sent: Iterable[tuple[Node, Tensor]] = node._input_gradients(gradient)
+            if isinstance(node, Operation) and (wanted is None or not wanted.isdisjoint(node.parents)):
+                sent: Iterable[tuple[Node, Tensor]] = node.input_gradients(gradient)
                 if watch is not None:
                     watch(node, gradient, sent := list(sent))
                 for parent, partial in sent:
@@ -369,7 +371,7 @@ def _walk(
                     node._free()
 
 
-def _topological_order(roots: Sequence[Node]) -> list[Node]:
+def topological_order(roots: Sequence[Node]) -> list[Node]:
     """Every node behind ``roots``, parents before children. Iterative: a long chain must not exhaust the stack."""
     order: list[Node] = []
     seen: set[Node] = set()
@@ -384,7 +386,7 @@ def _topological_order(roots: Sequence[Node]) -> list[Node]:
             if isinstance(node, Operation):
                 if node._saved is None:
                     raise RuntimeError(_FREED.format(type(node).__name__))
-                stack.extend((parent, False) for parent in node._parents if parent is not None)
+                stack.extend((parent, False) for parent in node.parents if parent is not None)
     return order
 
 
@@ -392,7 +394,7 @@ def _leading_to(targets: set[Node], order: Sequence[Node]) -> set[Node]:
     """The nodes of ``order`` from which a target can be reached: the only ones worth differentiating."""
     wanted: set[Node] = set()
     for node in order:
-        if node in targets or (isinstance(node, Operation) and not wanted.isdisjoint(node._parents)):
+        if node in targets or (isinstance(node, Operation) and not wanted.isdisjoint(node.parents)):
             wanted.add(node)
     return wanted
 

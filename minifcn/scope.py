@@ -1,14 +1,15 @@
 """Which module is being applied: what each recorded operation remembers of where it comes from.
 
-Modules say when they are entered and left; operations ask. So a graph can be drawn folded by module, and a layer's
+`Module.__call__` says what it applies, operations ask. So a graph can be drawn folded by module, and a layer's
 operations be found, without the layers knowing anything of it.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from minifcn.nn.module import Module
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
 class Call:
     """One application of a module, and the application (or None) inside which it happened.
 
-    A module that is applied twice has two calls.
+    A module that is applied twice has two calls. A call does not keep its module alive, so that an output does not keep
+    the network; and it is left behind when its operation is copied or pickled.
     """
 
-    __slots__ = ("module", "outer")
+    __slots__ = ("_module", "outer")
 
     def __init__(self, module: Module, outer: Call | None):
-        self.module = module
+        self._module = weakref.ref(module)
         self.outer = outer
+
+    @property
+    def module(self) -> Module | None:
+        """What was applied; None if it no longer exists."""
+        return self._module()
 
     def chain(self) -> Iterator[Call]:
         """This call and all around it, innermost first."""
@@ -33,25 +40,17 @@ class Call:
             yield call
             call = call.outer
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _none, ()
+
+
+def _none() -> None:
+    """What a copied or pickled call becomes."""
+
 
 class _Inside(threading.local):
     call: Call | None = None
 
 
-_inside = _Inside()
-
-
-def current() -> Call | None:
-    """The innermost application in progress in this thread."""
-    return _inside.call
-
-
-def enter(module: Module) -> Call:
-    """Begin an application; to be ended by `leave`, whatever happens in between."""
-    _inside.call = call = Call(module, _inside.call)
-    return call
-
-
-def leave(call: Call) -> None:
-    """End an application."""
-    _inside.call = call.outer
+#: The innermost application in progress in this thread, as ``inside.call``; for `Module.__call__` to set.
+inside = _Inside()

@@ -222,6 +222,8 @@ class Tensor(operators.Operators):
 
     @name.setter
     def name(self, name: str | None) -> None:
+        if not (name is None or isinstance(name, str)):
+            raise TypeError(f"name: a tensor's name is a string, not a {type(name).__name__}")
         if self.operation is None:
             self._name = name
         else:
@@ -300,11 +302,13 @@ class Tensor(operators.Operators):
     def graph(self, depth: int | None = None, gradient: Any = None) -> Graph:
         """The recorded operations behind this tensor as a drawing: names, shapes and the sizes of gradients.
 
-        A notebook shows it; ``graph.save("graph.svg")`` writes it, ``graph.dot()`` is for Graphviz.
+        A notebook shows it; ``graph.save("graph.svg")`` writes it, ``graph.dot()`` is for Graphviz. Inputs whose
+        gradient nobody wants, such as images, are not drawn. Gradients are those without hooks. Modules have names as
+        long as they exist: keep the network, not only its output.
 
         Args:
             depth: fold every module inside so many others into one box: 0 folds whole networks; from the deepest module
-                on, everything is unfolded. None unfolds as much as stays readable.
+                on, everything is unfolded. None unfolds as much as stays readable (outside modules, everything).
             gradient: the derivative of the final quantity with respect to this tensor, from which gradients are
                 computed. A scalar does not need one; gradients of another tensor are left out without it. No ``grad``
                 changes.

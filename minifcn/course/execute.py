@@ -32,6 +32,7 @@ _INSERTED = "inserted"  # marks, in a cell's metadata, what a run puts in and no
 # Every warning is an error, but for what the kernel itself says as it stops, which is no cell's doing.
 _STRICT = "import warnings; warnings.simplefilter('error'); warnings.filterwarnings('ignore', module='ipykernel')"
 _CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+_LONGEST_SOCKET = 80  # letters of its folder: a socket's whole name has at most 107
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # of tracebacks, which are written for terminals
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -121,8 +122,9 @@ def _run(notebook: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         # The kernel's own files go there as well: a run leaves nothing behind, and reads nobody's settings.
         homes = {name: f"{folder}/{name}" for name in ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTER_CONFIG_DIR")}
-        # Sockets in files: nobody else can listen, and no port can be taken.
-        sockets = Config({"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}})
+        # Sockets in files, where their names are not too long: nobody else can listen, and no port can be taken.
+        transport = "ipc" if len(folder) < _LONGEST_SOCKET else "tcp"
+        sockets = Config({"KernelManager": {"transport": transport, "connection_file": f"{folder}/kernel.json"}})
         client = NotebookClient(
             notebook,
             timeout=_TIMEOUT,
@@ -183,6 +185,7 @@ def _tidy(notebook: Any) -> None:
     }
     for count, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
         cell.execution_count = count
+        cell.outputs = _merged(cell.outputs)
         for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = count
@@ -191,6 +194,17 @@ def _tidy(notebook: Any) -> None:
             data.pop(_WIDGET, None)
             if "image/png" in data:
                 data["image/png"] = _smaller(data["image/png"])
+
+
+def _merged(outputs: Sequence[Any]) -> list[Any]:
+    """What was printed in one go as one output: a kernel cuts it where it happens to be sent."""
+    merged: list[Any] = []
+    for output in outputs:
+        if merged and output.output_type == "stream" == merged[-1].output_type and output.name == merged[-1].name:
+            merged[-1].text += output.text
+        else:
+            merged.append(output)
+    return merged
 
 
 def _smaller(png: str) -> str:

@@ -29,6 +29,8 @@ class Quiz:
     right: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.answers, Mapping):
+            raise TypeError("quiz: answers must be a dictionary: each answer with the reason why it is right or wrong")
         if self.right not in self.answers:
             there = ", ".join(map(repr, self.answers))
             raise ValueError(f"quiz: the right answer, {self.right!r}, is not one of {there}")
@@ -83,6 +85,7 @@ def quiz(question: str, answers: Mapping[str, str], right: str) -> None:
         right: the right one.
 
     Raises:
+        TypeError: answers are not given with reasons.
         ValueError: the right answer is not among them.
 
     >>> quiz("Is 2 prime?", {"yes": "only 1 and 2 divide it", "no": "what else divides it?"}, right="yes")
@@ -90,7 +93,7 @@ def quiz(question: str, answers: Mapping[str, str], right: str) -> None:
       1. yes
       2. no
     """
-    asked = Quiz(question, dict(answers), right)
+    asked = Quiz(question, answers, right)
     if in_notebook() and importlib.util.find_spec("ipywidgets") is not None:
         _show_widget(asked)
     else:

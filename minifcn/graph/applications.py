@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from minifcn.autograd import Node, Operation, _topological_order
+from minifcn.autograd import Node, Operation, topological_order
 from minifcn.tensor import Tensor
 
 Shape = tuple[int, ...]
@@ -35,12 +35,16 @@ def applications(output: Tensor) -> list[Application]:
     shapes: dict[Node, Shape] = {output.operation: output.shape}
     for node in order:
         shapes |= {
-            parent: shape for parent, (shape, _) in zip(node._parents, node._inputs, strict=True) if parent is not None
+            parent: shape
+            for parent, (shape, _) in zip(node.parents, node.input_types, strict=True)
+            if parent is not None
         }
-    return [Application(node, node._parents, tuple(shape for shape, _ in node._inputs), shapes[node]) for node in order]
+    return [
+        Application(node, node.parents, tuple(shape for shape, _ in node.input_types), shapes[node]) for node in order
+    ]
 
 
 def operations_behind(outputs: Sequence[Tensor]) -> list[Operation]:
     """All recorded operations behind several tensors, in the order in which they were applied."""
-    behind = _topological_order([output.source for output in outputs])
+    behind = topological_order([output.source for output in outputs])
     return sorted((node for node in behind if isinstance(node, Operation)), key=lambda operation: operation.place)

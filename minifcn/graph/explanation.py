@@ -11,12 +11,14 @@ import numpy as np
 
 from minifcn import autograd
 from minifcn.autograd import Node, Operation
-from minifcn.graph.words import number, numbers, title
+from minifcn.graph.applications import applications
+from minifcn.graph.names import titles
+from minifcn.graph.words import number, numbers
 from minifcn.tables import Table
 from minifcn.tensor import Tensor
 
 # A local gradient is a matrix of the output's size times the input's; up to so many numbers it is computed.
-_LARGEST = 4096
+_LARGEST = 2048
 _HEADINGS = ("step", "operation", "gradient that arrives", "goes to", "local gradient", "gradient sent there")
 
 
@@ -26,8 +28,8 @@ class Sent:
 
     Attributes:
         to: what the input is called.
-        local: the local gradient ∂output/∂input, of the output's shape followed by the input's; None if it would be
-            too large to be of use.
+        local: the local gradient ∂output/∂input, of the output's shape followed by the input's; None if it has no
+            numbers, or more than 2048: written out, it would be of no use.
         gradient: the local gradient applied to what arrived, which is the input's share of the chain rule.
     """
 
@@ -37,13 +39,12 @@ class Sent:
 
     def local_in_words(self) -> str:
         """A number, the diagonal if the operation goes element by element, or the matrix's size."""
-        if self.local is None:
+        if self.local is None or not self.local.size:
             return ""
         matrix = self.local.reshape(-1, self.gradient.size)
         if matrix.size == 1:
             return number(matrix[0, 0])
-        diagonal = matrix.shape[0] == matrix.shape[1] and not np.any(matrix - np.diag(np.diagonal(matrix)))
-        if diagonal:
+        if matrix.shape[0] == matrix.shape[1] and not np.any(matrix[~np.eye(len(matrix), dtype=bool)]):
             values = np.diagonal(matrix)
             return numbers(values[:1] if np.all(values == values[0]) else values) + ", each element"
         if matrix.shape[0] == 1 and np.all(matrix == matrix[0, 0]):
@@ -127,15 +128,16 @@ def explained(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: b
     >>> x.grad
     tensor([3., 3.])
     """
+    names = {} if tensor.operation is None else titles(applications(tensor))
     steps: list[Step] = []
 
     def watch(operation: Operation, arrived: Tensor, sent: list[tuple[Node, Tensor]]) -> None:
         local = _local_gradients(operation, arrived, sent)
         parts = [
-            Sent(title(parent), matrix, _values(partial)) for (parent, partial), matrix in zip(sent, local, strict=True)
+            Sent(names[parent], matrix, _values(partial)) for (parent, partial), matrix in zip(sent, local, strict=True)
         ]
         rule = (type(operation).__doc__ or "").strip().split("\n")[0]
-        steps.append(Step(title(operation), rule, _values(arrived), tuple(parts)))
+        steps.append(Step(names[operation], rule, _values(arrived), tuple(parts)))
 
     autograd.backward(tensor, gradient, retain_graph, create_graph, watch)
     return Explanation(tuple(steps))
@@ -143,15 +145,20 @@ def explained(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: b
 
 def _local_gradients(operation: Operation, arrived: Tensor, sent: list[tuple[Node, Tensor]]) -> list[np.ndarray | None]:
     """∂output/∂input for each input that is sent something, row by row: one walk for each number of the output."""
-    if arrived.size * max((partial.size for _, partial in sent), default=0) > _LARGEST:
-        return [None] * len(sent)
-    rows: list[list[np.ndarray]] = [[] for _ in sent]
+    unknown: list[np.ndarray | None] = [None] * len(sent)
+    if not 0 < arrived.size * max((partial.size for _, partial in sent), default=0) <= _LARGEST:
+        return unknown
+    parents = [parent for parent, _ in sent]
+    rows: list[list[np.ndarray]] = []
     with autograd.no_grad():
         for row in np.eye(arrived.size, dtype=arrived.dtype):
             one = Tensor(row.reshape(arrived.shape)).to(arrived.device)
-            for place, (_, partial) in enumerate(operation._input_gradients(one)):
-                rows[place].append(_values(partial))
-    return [np.reshape(each, (*arrived.shape, *partial.shape)) for each, (_, partial) in zip(rows, sent, strict=True)]
+            found = list(operation.input_gradients(one))
+            if [parent for parent, _ in found] != parents:  # a rule that leaves out gradients as it sees fit
+                return unknown
+            rows.append([_values(partial) for _, partial in found])
+    shapes = [(*arrived.shape, *partial.shape) for _, partial in sent]
+    return [np.reshape(matrix, shape) for matrix, shape in zip(zip(*rows, strict=True), shapes, strict=True)]
 
 
 def _values(tensor: Tensor) -> np.ndarray:

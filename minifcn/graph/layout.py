@@ -15,6 +15,7 @@ import numpy as np
 Size = tuple[float, float]
 Point = tuple[float, float]
 _SWEEPS = 12
+_LONGEST = 40  # ranks; longer arrows go straight, or a chain that uses one leaf everywhere would be made of bends
 _CORRIDOR = 12.0  # width of the way that an arrow takes past a box, in pixels
 
 
@@ -26,7 +27,7 @@ class Layout(NamedTuple):
 
 
 class _Ranked(NamedTuple):
-    """Boxes and bends in ranks: bends are numbered behind the boxes, and make every link one rank long."""
+    """Boxes and bends in ranks: bends are numbered behind the boxes, and make nearly every link one rank long."""
 
     ranks: list[list[int]]
     ways: dict[tuple[int, int], list[int]]
@@ -92,14 +93,15 @@ def _with_bends(parents: Sequence[Sequence[int]], rank_of: Sequence[int]) -> _Ra
     for node, above in enumerate(parents):
         for parent in dict.fromkeys(above):
             way = [parent]
-            for rank in range(rank_of[parent] + 1, rank_of[node]):
+            bends = range(rank_of[parent] + 1, rank_of[node])
+            for rank in bends if len(bends) <= _LONGEST else ():
                 way.append(len(before))
                 ranks[rank].append(len(before))
                 before.append([])
                 after.append([])
             way.append(node)
             ways[parent, node] = way
-            for one, next_one in itertools.pairwise(way):
+            for one, next_one in itertools.pairwise(way) if len(bends) <= _LONGEST else ():
                 after[one].append(next_one)
                 before[next_one].append(one)
     return _Ranked(ranks, ways, before, after)

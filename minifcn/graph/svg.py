@@ -10,7 +10,7 @@ from minifcn.graph.layout import Point, layout
 from minifcn.graph.palette import FILLS
 
 _FONT, _LINE, _CHARACTER = 12.0, 15.0, 6.9  # height of letters and lines, and width of a letter, in pixels
-_PADDING, _MARGIN = 8.0, 12.0
+_PADDING, _MARGIN, _HEAD = 8.0, 12.0, 7.0
 # Deeper graphs would be wider than a page if they went to the right.
 _SHORT = 7
 
@@ -41,8 +41,6 @@ def svg(graph: Graph) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
             f'viewBox="{left - _MARGIN:.1f} {top - _MARGIN:.1f} {width:.1f} {height:.1f}" '
             f'style="max-width:100%;height:auto" font-family="sans-serif" font-size="{_FONT:g}">',
-            '<defs><marker id="minifcn-head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
-            'orient="auto"><path d="M0 0L10 5L0 10z" fill="#777"/></marker></defs>',
             *arrows,
             *boxes,
             "</svg>",
@@ -75,9 +73,14 @@ def _box(box: Box, centre: Point, size: tuple[float, float]) -> str:
         weight = ' font-weight="bold"' if row == 0 else ""
         colour = "#b34700" if line == box.gradient and line else "#111"
         lines.append(
-            f'<text x="{x:.1f}" y="{baseline:.1f}" text-anchor="middle" fill="{colour}"{weight}>{escape(line)}</text>'
+            f'<text x="{x:.1f}" y="{baseline:.1f}" text-anchor="middle" fill="{colour}"{weight}>{_text(line)}</text>'
         )
     return f"<g>{''.join(lines)}</g>"
+
+
+def _text(line: str) -> str:
+    """As XML allows it: a name may hold anything."""
+    return escape("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line))
 
 
 def _arrow(way: list[Point], start: tuple[float, float], end: tuple[float, float], downwards: bool) -> str:
@@ -91,4 +94,12 @@ def _arrow(way: list[Point], start: tuple[float, float], end: tuple[float, float
         middle = (y0 + y1) / 2 if downwards else (x0 + x1) / 2
         first, second = ((x0, middle), (x1, middle)) if downwards else ((middle, y0), (middle, y1))
         path += f"C{first[0]:.1f} {first[1]:.1f} {second[0]:.1f} {second[1]:.1f} {x1:.1f} {y1:.1f}"
-    return f'<path d="{path}" fill="none" stroke="#777" marker-end="url(#minifcn-head)"/>'
+    (x, y), (along, across) = points[-1], (_HEAD, _HEAD / 2)
+    corners = (
+        [(x - across, y - along), (x + across, y - along)]
+        if downwards
+        else [(x - along, y - across), (x - along, y + across)]
+    )
+    # No marker: its id would have to differ from those of all other drawings on the page.
+    head = " ".join(f"{a:.1f},{b:.1f}" for a, b in [(x, y), *corners])
+    return f'<path d="{path}" fill="none" stroke="#777"/><polygon points="{head}" fill="#777"/>'

@@ -1,4 +1,4 @@
-"""How nodes and numbers are written, in drawings and explanations alike."""
+"""How operations and numbers are written, in drawings and explanations alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.autograd import Node, Operation
+from minifcn.autograd import Operation
 
 # So many numbers are written out; of more, shape and size are.
 _FEW = 4
@@ -21,14 +21,6 @@ def operation_name(operation: Operation) -> str:
     'max_pool2d'
     """
     return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", type(operation).__name__).lower()
-
-
-def title(node: Node) -> str:
-    """What a node is called: its name if somebody gave it one, and the operation that made it."""
-    if not isinstance(node, Operation):
-        return node.name or "leaf"
-    made_by = operation_name(node)
-    return made_by if node.name is None else f"{node.name} = {made_by}"
 
 
 def number(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     If the block fails, ``path`` is as it was and the temporary file is gone. Should the process be killed, a file
     named ``.NAME.*.tmp`` stays behind, and ``path`` is as it was.
 
+    Raises:
+        FileNotFoundError: there is no such folder.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with replacing(Path(folder) / "a.txt") as temporary:
@@ -22,6 +26,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"no such folder to write {path.name} into", str(path.parent))
     # In the same folder, because a rename is atomic only within a file system.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:

@@ -68,7 +68,9 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Run `forward`, with the hooks before and after it."""
-        call = scope.enter(self)
+        inside = scope.inside
+        outer = inside.call
+        inside.call = scope.Call(self, outer)
         try:
             for handle in self._pre_hooks:
                 changed = handle.hook(self, inputs)
@@ -80,7 +82,7 @@ class Module:
                 output = output if changed is None else changed
             return output
         finally:
-            scope.leave(call)
+            inside.call = outer
 
     def register_forward_pre_hook(self, hook: ForwardPreHook) -> RemovableHandle:
         """Call ``hook(module, inputs)`` before every `forward`; it may return other inputs."""
@@ -102,7 +104,8 @@ class Module:
                 f"{type(self).__name__}.{name} is a Parameter, and cannot become a {type(value).__name__}; assign "
                 f"Parameter(...), or change its values with .{name}.copy_(...) under no_grad()"
             )
-        if isinstance(value, (list, tuple)) and any(isinstance(v, (Module, Parameter)) for v in value):
+        held = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+        if any(isinstance(each, (Module, Parameter)) for each in held):
             raise TypeError(
                 f"{type(self).__name__}.{name}: what is in a plain {type(value).__name__} would be neither trained nor "
                 "saved; use ModuleList, or one attribute each"

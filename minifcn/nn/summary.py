@@ -19,7 +19,8 @@ def summary(module: Module, input_shape: tuple[int, ...]) -> str:
     """A table of all modules with output shapes, receptive fields and parameter counts, from a forward pass of zeros.
 
     The pass runs in evaluation mode and is not recorded; nothing in the module changes. Receptive fields, in pixels of
-    the image, are those of `minifcn.audit.receptive_field`; a module that does not make maps of images has none.
+    the image, come from `minifcn.audit`, which rehearses the module on images of other sizes, on shapes alone; a module
+    that does not make maps of images has none. Of a layer that is applied several times, the last application is shown.
 
     Args:
         module: the network.
@@ -31,10 +32,10 @@ def summary(module: Module, input_shape: tuple[int, ...]) -> str:
     layer  type        output shape    receptive field  parameters
     --------------------------------------------------------------
            Sequential  (1, 11, 11, 1)                8
-        0  Conv2d      (1, 26, 26, 8)                3          80
-        1  ReLU        (1, 26, 26, 8)                3
-        2  MaxPool2d   (1, 13, 13, 8)                4
-        3  Conv2d      (1, 11, 11, 1)                8          73
+    0      Conv2d      (1, 26, 26, 8)                3          80
+    1      ReLU        (1, 26, 26, 8)                3
+    2      MaxPool2d   (1, 13, 13, 8)                4
+    3      Conv2d      (1, 11, 11, 1)                8          73
     --------------------------------------------------------------
     parameters: 153, trainable: 153
     """
@@ -50,7 +51,7 @@ def summary(module: Module, input_shape: tuple[int, ...]) -> str:
     parameters = list(module.parameters())
     total, trainable = (sum(p.size for p in ps) for ps in (parameters, [p for p in parameters if p.requires_grad]))
     headings = ("layer", "type", "output shape", *(("receptive field",) if fields else ()), "parameters")
-    return _ruled(Table(headings, rows), f"parameters: {total:,}, trainable: {trainable:,}")
+    return _ruled(Table(headings, rows, names=3), f"parameters: {total:,}, trainable: {trainable:,}")
 
 
 def _receptive_fields(module: Module, shape: tuple[int, ...]) -> dict[str, str]:
@@ -61,7 +62,7 @@ def _receptive_fields(module: Module, shape: tuple[int, ...]) -> dict[str, str]:
         return {}
     try:
         return module_fields(module, shape[-1])
-    except (ValueError, NotImplementedError, TypeError, RuntimeError, IndexError):
+    except (ValueError, NotImplementedError):  # what module_fields raises of such a module
         return {}
 
 

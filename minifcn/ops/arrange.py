@@ -140,5 +140,5 @@ class Concatenate(KernelOperation):
         return self.kernels.concatenate(tuple(part.data for part in self.saved), self.axis)
 
     def backward(self, gradient: Tensor) -> Gradients:
-        lengths = [shape[self.axis] for shape, _ in self._inputs]
+        lengths = [shape[self.axis] for shape, _ in self.input_types]
         return tuple(F.split(gradient, lengths, self.axis))

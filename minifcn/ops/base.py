@@ -17,7 +17,7 @@ class KernelOperation(Operation):
 
     def after_recomputed(self) -> bool:
         """Whether an input can be computed again, so that this output, made of it by a copy, can be, too."""
-        return any(isinstance(parent, Operation) and parent.recomputes for parent in self._parents)
+        return any(isinstance(parent, Operation) and parent.recomputes for parent in self.parents)
 
     def image_size(self, position: int) -> Pair:
         """Height and width of an input of images (N, H, W, C)."""

@@ -40,15 +40,19 @@ def feature_maps(
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: there is no such layer, it was not used, or its output is no map.
+        ValueError: there is no such layer, it was not used, its output is no map of one image, or the limit is below 1.
     """
     if isinstance(network, Module):
         maps, name = _answer(network, image, layer), layer or type(network).__name__
     else:
         maps, name = values_of(network), "maps"
     maps = maps[0] if maps.ndim == 4 and len(maps) == 1 else maps
+    if limit < 1:
+        raise ValueError(f"plots.feature_maps: limit must be 1 or more, got {limit}")
     if maps.ndim != 3:
-        raise ValueError(f"plots.feature_maps: {name} gives an array of shape {maps.shape}, not a map (1, H, W, C)")
+        raise ValueError(
+            f"plots.feature_maps: {name} gives an array of shape {maps.shape}, not a map (1, H, W, C) of one image"
+        )
     height, width, channels = maps.shape
     shown = min(channels, limit)
     figure, panels = panels_of(shown, min(shown, 8), size)
@@ -64,7 +68,7 @@ def _answer(network: Module, image: Any, layer: str) -> np.ndarray:
     """Output of one layer to an image."""
     layers = dict(network.named_modules())
     if layer not in layers:
-        close = difflib.get_close_matches(layer, layers, 1, cutoff=0.3)
+        close = difflib.get_close_matches(str(layer), layers, 1, cutoff=0.3)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"plots.feature_maps: {type(network).__name__} has no layer {layer!r}{hint}")
     if image is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minifcn.nn import ConvTranspose2d
 from minifcn.plots.grid import panels_of, show_array
 from minifcn.plots.pictures import values_of
 
@@ -25,13 +26,17 @@ def filters(layer: Any, *, limit: int = 64, size: float = 0.8) -> Any:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: it is no convolution's weight.
+        ValueError: it is no convolution's weight, or the limit is below 1.
     """
     weight = values_of(getattr(layer, "weight", layer))
+    if isinstance(layer, ConvTranspose2d):  # it has the weight of the convolution that it transposes
+        weight = np.swapaxes(weight, 2, 3)
     if weight.ndim != 4:
         raise ValueError(
             f"plots.filters: a convolution's weight is (kh, kw, C_in, C_out), and this one has shape {weight.shape}"
         )
+    if limit < 1:
+        raise ValueError(f"plots.filters: limit must be 1 or more, got {limit}")
     bound = float(np.abs(weight).max(initial=0.0)) or 1.0
     inputs, outputs = weight.shape[2:]
     if inputs == 3:

@@ -28,7 +28,8 @@ def images(
 
     Args:
         pictures: titles and images: (H, W), (H, W, 1), (H, W, 3), or any of these as a batch of one; Tensors or arrays.
-            Images without titles may be a sequence.
+            Images without titles may be a sequence. Colours are in [0, 1], or integers
+            from 0 to 255, and cut off beyond.
         columns: images in a row; None puts up to six there.
         size: width of each, in inches.
         colormap: matplotlib's, for images of one channel.

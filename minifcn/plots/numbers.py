@@ -17,7 +17,7 @@ _LETTER, _TITLE = 0.075, 0.3  # width of a title's letter and height of its line
 
 
 def numbers(
-    arrays: Mapping[str, Any],
+    arrays: Mapping[str, Any] | Any,
     *,
     columns: int | None = None,
     cell: float = 0.38,
@@ -27,7 +27,8 @@ def numbers(
     """Small images of one channel side by side as tables of numbers, blue below zero and red above it.
 
     Args:
-        arrays: titles and images (H, W), (H, W, 1) or batches of one of these; Tensors or arrays.
+        arrays: titles and images (H, W), (H, W, 1) or batches of one of these; Tensors or arrays. One alone needs no
+            title.
         columns: tables in a row; None puts all there.
         cell: width of a cell, in inches.
         colormap: matplotlib's; its middle is zero.
@@ -43,7 +44,8 @@ def numbers(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['1', '0', '-1', '2.5']
     """
-    tables = {title: picture(array, repr(title)) for title, array in arrays.items()}
+    named = arrays if isinstance(arrays, Mapping) else {"": arrays}
+    tables = {title: picture(array, repr(title)) for title, array in named.items()}
     if not tables:
         raise ValueError("plots.numbers: no array to show")
     for title, table in tables.items():

@@ -5,7 +5,8 @@ import runpy
 import numpy as np
 import pytest
 
-from minifcn import course
+import minifcn as mf
+from minifcn import course, nn
 
 
 def verdict(test, capsys):
@@ -80,3 +81,42 @@ def test_interrupts_are_not_verdicts():
 
     with pytest.raises(KeyboardInterrupt):
         course.check(interrupted)
+
+
+def test_false_is_no(capsys):
+    assert verdict(lambda: False, capsys).message == "the test says no"
+
+
+def test_what_a_library_does_not_do_is_no_empty_answer(capsys):
+    class Lazy(nn.Module):
+        pass
+
+    def calls_it():
+        Lazy()(1)
+
+    assert verdict(calls_it, capsys).state == "failed"
+
+
+def test_an_empty_value_is_open_however_it_fails(capsys):
+    def compares():
+        raise AssertionError(answer)
+
+    assert verdict(compares, capsys).state == "open"
+
+
+def test_random_numbers_go_on_as_if_nothing_had_been_checked(capsys):
+    mf.manual_seed(3)
+    expected = mf.rand(2).tolist()
+    mf.manual_seed(3)
+    verdict(lambda: mf.rand(5), capsys)
+    assert mf.rand(2).tolist() == expected
+
+
+def test_errors_in_libraries_point_at_the_answer(capsys):
+    def student(x):
+        return np.broadcast_to(x, (2, 3))
+
+    def broadcasts():
+        student(np.zeros((4, 5)))
+
+    assert ", in student, line " in verdict(broadcasts, capsys).message

@@ -33,3 +33,8 @@ def test_as_buttons():
 def test_the_right_answer_must_be_one_of_them():
     with pytest.raises(ValueError, match="'m', is not one of 'n'"):
         course.quiz("?", ANSWERS, right="m")
+
+
+def test_answers_need_reasons():
+    with pytest.raises(TypeError, match="must be a dictionary"):
+        course.quiz("?", ["a", "b"], right="a")

@@ -13,6 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+_PACKAGES = ("audit", "course", "cuda", "data", "functional", "graph", "io", "metrics", "models", "nn", "optim")
+_PACKAGES += ("plots", "prediction", "training")
+
+
 class Page(HTMLParser):
     """What a page links to, loads, and can be linked to."""
 
@@ -89,7 +93,7 @@ def test_every_notebook_links_to_the_reference_and_is_linked_from_it(site):
 def test_everything_public_has_an_entry(site):
     pages, _ = site
     entries = set().union(*(page.ids for name, page in pages.items() if name.startswith("api/")))
-    for package in ("functional", "nn", "optim", "models", "data", "metrics", "prediction", "audit", "plots", "course"):
+    for package in _PACKAGES:
         module = importlib.import_module(f"minifcn.{package}")
         missing = {f"minifcn.{package}.{name}" for name in module.__all__} - entries
         # Tables and other values have no docstring, modules a page of their own.

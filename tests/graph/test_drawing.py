@@ -79,12 +79,55 @@ def test_folding_by_depth():
 def test_a_layer_that_is_applied_twice_is_two_boxes():
     layer = nn.Conv2d(1, 1, 1)
     titles = [box.title for box in layer(layer(mf.ones(1, 2, 2, 1))).sum().graph(0).boxes]
-    assert titles == ["Conv2d", "Conv2d", "sum"]
+    assert titles == ["Conv2d", "Conv2d 2", "sum"]
+
+
+def test_what_comes_again_is_numbered():
+    x = named(2.0, "x")
+    assert [box.title for box in (x + x + x).graph().boxes] == ["x", "add", "add 2"]
+
+
+def test_parameters_keep_the_names_that_they_were_given():
+    net = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU())
+    net[0].weight.name = "W"
+    titles = [box.title for box in net(mf.ones(1, 2, 2, 1)).sum().graph(9).boxes]
+    assert titles[:2] == ["W", "0.bias"]
+    assert net[0].weight.name == "W"
+
+
+def test_of_a_part_and_the_whole_the_whole_names():
+    net = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU())
+    image = mf.ones(1, 2, 2, 1)
+    for first, second in ((net[0], net), (net, net[0])):
+        titles = [box.title for box in (first(image).sum() + second(image).sum()).graph(1).boxes]
+        assert {"0 · Conv2d", "0 · Conv2d 2"} <= set(titles)
+
+
+def test_a_parameter_that_is_an_image_is_no_part_of_the_network():
+    image = nn.Parameter(np.ones((1, 2, 2, 1), np.float32))
+    layer = nn.Conv2d(1, 1, 1)
+    boxes = layer(image).sum().graph(0).boxes
+    assert [box.kind for box in boxes] == ["parameter", "module", "operation"]
+
+
+def test_a_module_shows_what_others_use_of_it():
+    class Two(nn.Module):
+        def __init__(self):
+            self.layer = nn.Conv2d(1, 1, 1)
+
+        def forward(self, x):
+            y = self.layer(x)
+            return y, y.sum()
+
+    y, _ = (net := Two())(mf.ones(1, 2, 2, 1))
+    assert y.sum().graph(0).boxes[0].shape == (1, 2, 2, 1)
+    y, total = net(mf.ones(1, 2, 2, 1))
+    assert (y.sum() + total).graph(0).boxes[0].gradient == ""
 
 
 def test_big_networks_are_folded_until_they_can_be_read():
-    loss = UNet(1, 2, base=1, depth=4)(mf.zeros(1, 32, 32, 1)).sum()
-    graph = loss.graph()
+    net = UNet(1, 2, base=1, depth=4)
+    graph = net(mf.zeros(1, 32, 32, 1)).sum().graph()
     assert len(graph.boxes) <= 40
     assert any(box.kind == "module" for box in graph.boxes)
 
@@ -112,7 +155,8 @@ def test_svg_is_well_formed_and_says_everything():
 
 
 def test_boxes_do_not_overlap():
-    loss = UNet(1, 2, base=1, depth=2)(mf.zeros(1, 8, 8, 1)).sum()
+    net = UNet(1, 2, base=1, depth=2)
+    loss = net(mf.zeros(1, 8, 8, 1)).sum()
     root = ET.fromstring(loss.graph(9).svg())
     rects = root.iter("{http://www.w3.org/2000/svg}rect")
     places = [tuple(float(rect.get(key)) for key in ("x", "y", "width", "height")) for rect in rects]
@@ -141,6 +185,10 @@ def test_errors(expression):
         mf.ones(2).graph()
     with pytest.raises(ValueError, match="depth must be 0 or more"):
         expression.graph(-1)
+    with pytest.raises(TypeError, match="depth counts modules"):
+        expression.graph(1.5)
+    with pytest.raises(TypeError, match="name is a string, not a int"):
+        expression.name = 5
     expression.backward()
     with pytest.raises(RuntimeError, match="already freed"):
         expression.graph()
@@ -152,3 +200,14 @@ def test_a_result_keeps_its_name_and_a_leaf_its_own(expression):
     assert expression.name == "L"
     assert expression.operation.name == "L"
     assert expression.detach().name is None
+
+
+def test_control_characters_in_names():
+    graph = (named(1.0, "a\x00\x1b") * 2.0).graph()
+    assert "a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}" in graph.svg()
+    ET.fromstring(graph.svg())
+
+
+def test_every_arrow_has_a_head(expression):
+    root = ET.fromstring(expression.graph().svg())
+    assert len(root.findall("{*}polygon")) == 4

@@ -100,3 +100,51 @@ def test_the_graph_can_be_kept():
     y.backward()
     with pytest.raises(RuntimeError, match="already freed"):
         y.backward(explain=True)
+
+
+def test_empty_tensors_infinite_slopes_and_rules_that_return_nothing():
+    x = leaf(np.zeros((0, 3)), "x")
+    (x * 2.0).sum().backward(explain=True)
+    assert x.grad.shape == (0, 3)
+    # 0 times an infinite slope is NaN beside the diagonal, and no warning.
+    assert "2 x 2 matrix" in str(F.sqrt(leaf([0.0, 1.0], "x")).sum().backward(explain=True))
+
+    class Blocked(mf.Operation):
+        def forward(self, x):
+            return x + 0.0
+
+        def backward(self, gradient):
+            return None
+
+    x = leaf(np.ones(10**6), "x")
+    assert Blocked()(x).sum().backward(explain=True)[1].sent == ()
+    assert x.grad is None
+
+
+def test_a_rule_whose_gradients_come_and_go():
+    class Fickle(mf.Operation):
+        def forward(self, a, b):
+            return a + b
+
+        def backward(self, gradient):
+            return gradient, gradient if gradient.numpy().all() else None
+
+    step = Fickle()(leaf([1.0, 2.0], "a"), leaf([3.0, 4.0], "b")).sum().backward(explain=True)[1]
+    assert [(each.to, each.local) for each in step.sent] == [("a", None), ("b", None)]
+
+
+def test_hooks_act_and_gradients_can_be_differentiated():
+    x = leaf(3.0, "x")
+    y = x * x
+    y.register_hook(lambda gradient: 10.0 * gradient)
+    explanation = (y * 1.0).backward(explain=True, create_graph=True)
+    assert explanation[1].arrived == 10.0
+    assert x.grad.item() == 60.0
+    (curvature,) = mf.grad(x.grad, x)
+    assert curvature.item() == 20.0
+
+
+def test_parameters_have_their_names():
+    net = nn.Sequential(nn.Linear(2, 1))
+    steps = net(mf.ones(1, 2)).sum().backward(explain=True)
+    assert {each.to for step in steps for each in step.sent} >= {"0.weight", "0.bias"}

@@ -33,3 +33,19 @@ def test_arrows_bend_around_what_lies_between():
     bends = found.arrows[0, 3][1:-1]
     assert len(bends) == 4
     assert all(abs(across - found.centres[1][1]) >= 10 for _, across in bends)
+
+
+def test_arrows_that_need_not_cross_do_not():
+    # Two chains beside each other, listed so that the first order has them crossed.
+    parents = [[], [], [1], [0], [2], [3]]
+    found = layout(parents, [(40.0, 20.0)] * 6, 30.0, 10.0)
+    sides = [across for _, across in found.centres]
+    assert (sides[0] < sides[1]) == (sides[3] < sides[2]) == (sides[5] < sides[4])
+
+
+def test_a_leaf_that_a_long_chain_uses_everywhere():
+    count = 300
+    parents = [[], [0]] + [[0, node - 1] for node in range(2, count)]
+    found = layout(parents, [(40.0, 20.0)] * count, 30.0, 10.0)
+    assert len(found.arrows[0, count - 1]) == 2
+    assert len(found.arrows[0, 10]) > 2

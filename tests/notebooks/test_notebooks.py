@@ -62,5 +62,6 @@ def test_its_outputs_are_committed_and_small(path):
 def test_every_figure_says_what_to_notice(path):
     cells = nbformat.read(path, as_version=4).cells
     for place, cell in enumerate(cells):
-        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+        shown = {kind for output in cell.get("outputs", []) for kind in output.get("data", {})}
+        if shown & {"image/png", "image/svg+xml"}:
             assert "What to notice" in cells[place + 1].source, cell.source

@@ -57,6 +57,22 @@ def test_numbers_that_nobody_could_read():
         plots.numbers({"a": np.zeros((40, 2))})
 
 
+def test_one_array_needs_no_title():
+    assert titles(plots.numbers(np.eye(2))) == [""]
+
+
+def test_integer_colours_and_empty_images():
+    np.testing.assert_array_equal(pixels(plots.images([np.full((2, 2, 3), 300)]).axes[0]), np.full((2, 2, 3), 255))
+    with pytest.raises(ValueError, match="has shape"):
+        plots.images([np.zeros((0, 4))])
+
+
+def test_transposed_filters_are_from_input_to_output():
+    assert plots.filters(nn.ConvTranspose2d(4, 2, 3)).get_suptitle().startswith("4 → 2 channels")
+    with pytest.raises(ValueError, match="limit must be 1 or more"):
+        plots.filters(nn.Conv2d(1, 1, 1), limit=0)
+
+
 def test_numbers_with_nan():
     assert [t.get_text() for t in plots.numbers({"a": [[np.nan, np.inf]]}).axes[0].texts] == ["nan", "inf"]
 

@@ -188,7 +188,7 @@ class Recorder:
             node = stack.pop()
             if isinstance(node, Operation) and node not in self._layers:
                 self._layers[node] = path
-                stack += node._parents
+                stack += node.parents
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:

@@ -9,8 +9,8 @@ What a module computes with NumPy, rather than with operations on Tensors, is co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,6 +119,22 @@ def rehearse(
         allocations, events = recorder.lives(list(module.parameters()))
         held = recorder.space.stats().peak_held
     return Rehearsal(shape, output.shape, training, recorder.calls, allocations, events, forward, held)
+
+
+@contextmanager
+def on_shapes(module: Module) -> Iterator[None]:
+    """Inside the block, in this thread, CPU kernels compute shapes alone, and the module is not changed.
+
+    Tensors that are made there have no values: nothing may look at them.
+    """
+    recorder = Recorder()
+    with ExitStack() as stack:
+        stack.callback(recorder.kernels.__dict__.clear)
+        stack.enter_context(untouched(module))
+        stack.enter_context(kernels.replaced("cpu", recorder.kernels))
+        stack.enter_context(memory.replaced(recorder.space))
+        stack.enter_context(random.replaced(_NoNumbers()))
+        yield
 
 
 class _NoNumbers:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from minifcn.autograd import Operation, enable_grad
-from minifcn.graph.applications import operations_behind
 from minifcn.nn import Module
 from minifcn.tensor import Tensor
 
@@ -14,7 +13,7 @@ from minifcn.tensor import Tensor
 def attributed(module: Module, *inputs: Any) -> tuple[Any, dict[Operation, str]]:
     """Apply a module, recorded; with its output, each operation and the path of the innermost module that applied it.
 
-    Paths are those of `Module.named_modules`: "" is the module itself, and whatever its inputs were computed by.
+    Paths are those of `Module.named_modules`: "" is the module itself. What the inputs were computed by is left out.
     Operations come in the order in which they were applied. A layer that is applied twice has the operations of both.
     Only what is recorded counts: give an image that requires a gradient to see all that depends on it. The mode
     (training or evaluation) is the module's own.
@@ -29,13 +28,26 @@ def attributed(module: Module, *inputs: Any) -> tuple[Any, dict[Operation, str]]
     with enable_grad():
         output = module(*inputs)
     paths = {layer: path for path, layer in module.named_modules()}
-    operations = operations_behind([tensor for tensor in _tensors(output) if tensor.operation is not None])
-    return output, {operation: _path(operation, paths) for operation in operations}
+    return output, {operation: _path(operation, paths) for operation in _between(inputs, output)}
+
+
+def _between(inputs: Any, outputs: Any) -> list[Operation]:
+    """The operations from inputs to outputs, in the order in which they were applied."""
+    found = {tensor.operation for tensor in _tensors(inputs) if tensor.operation is not None}
+    stack = [tensor.operation for tensor in _tensors(outputs) if tensor.operation is not None]
+    behind: list[Operation] = []
+    while stack:
+        operation = stack.pop()
+        if operation not in found:
+            found.add(operation)
+            behind.append(operation)
+            stack += [parent for parent in operation.parents if isinstance(parent, Operation)]
+    return sorted(behind, key=lambda operation: operation.place)
 
 
 def _path(operation: Operation, paths: dict[Module, str]) -> str:
     chain = operation.call.chain() if operation.call is not None else ()
-    return next((paths[call.module] for call in chain if call.module in paths), "")
+    return next((paths[call.module] for call in chain if call.module is not None and call.module in paths), "")
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from minifcn.audit.costs.rehearsal import on_shapes
 from minifcn.audit.fields.receptive_field import AxisField, axis_field, receptive_field
 from minifcn.audit.fields.recording import ImageShape, Recording, record, spans_along
 from minifcn.audit.subject import Subject
+from minifcn.autograd import Operation
 from minifcn.graph.applications import Application
 from minifcn.nn import Module
+from minifcn.scope import Call
 
 
 def module_fields(module: Module, channels: int) -> dict[str, str]:
@@ -14,7 +17,9 @@ def module_fields(module: Module, channels: int) -> dict[str, str]:
 
     Phases that see different numbers are listed, and so are both sides of a field that is no square. A field that
     borders cut even in a large image, as that of a mean over all pixels, is "all". Modules whose output is no map, or
-    that were not applied, are left out.
+    in which no operation was applied, are left out; of several results, or applications, the last one counts.
+
+    The module runs on shapes alone, so its size does not matter.
 
     Args:
         module: any module from images (1, H, W, C) to a map.
@@ -30,7 +35,9 @@ def module_fields(module: Module, channels: int) -> dict[str, str]:
     {'': '8 x 4', '0': '3', '1': '4', '2': '8 x 4'}
     """
     subject = Subject(module, channels=channels)
-    rows, columns = (_sizes(subject, shape, axis) for axis, shape in enumerate(receptive_field(subject).images))
+    with on_shapes(module):
+        images = receptive_field(subject).images
+        rows, columns = (_sizes(subject, shape, axis) for axis, shape in enumerate(images))
     return {path: rows[path] if rows[path] == columns[path] else f"{rows[path]} x {columns[path]}" for path in rows}
 
 
@@ -38,22 +45,30 @@ def _sizes(subject: Subject, shape: ImageShape, axis: int) -> dict[str, str]:
     """Along one axis, of an image in which fields fit."""
     recording = record(subject, shape)
     spans = spans_along(recording, axis)
-    last = _last_operations(subject.module, recording)
-    maps = {path: last[path] for path in last if len(last[path].output) == 4 and last[path].operation in spans}
+    last = _last_results(subject.module, recording)
+    maps = {path: each for path, each in last.items() if len(each.output) == 4 and each.operation in spans}
     return {path: _words(axis_field(recording, spans, axis, application)) for path, application in maps.items()}
 
 
-def _last_operations(module: Module, recording: Recording) -> dict[str, Application]:
-    """The operation that made each module's output, by path: the last one within it."""
-    paths = {layer: path for path, layer in module.named_modules()}
-    last: dict[str, Application] = dict.fromkeys(paths.values(), recording.graph[-1])
-    applied = set()
+def _last_results(module: Module, recording: Recording) -> dict[str, Application]:
+    """Of each module by path, the last operation within it whose result is used outside of it, or by nobody."""
+    users: dict[Operation, list[set[Call]]] = {}
     for application in recording.graph:
-        call = application.operation.call
-        for path in (paths[each.module] for each in (call.chain() if call else ()) if each.module in paths):
-            last[path] = application
-            applied.add(path)
-    return {path: application for path, application in last.items() if path in applied}
+        for parent in application.parents:
+            if isinstance(parent, Operation):
+                users.setdefault(parent, []).append(set(_calls(application)))
+    last: dict[Module, Application] = {}
+    for application in recording.graph:
+        for call in _calls(application):
+            leaves = any(call not in inside for inside in users.get(application.operation, [set()]))
+            if leaves and call.module is not None:
+                last[call.module] = application
+    return {path: last[layer] for path, layer in module.named_modules() if layer in last}
+
+
+def _calls(application: Application) -> list[Call]:
+    call = application.operation.call
+    return [] if call is None else list(call.chain())
 
 
 def _words(field: AxisField) -> str:

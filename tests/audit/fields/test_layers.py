@@ -37,6 +37,12 @@ def test_operations_go_to_the_innermost_module():
     ]
 
 
+def test_what_the_inputs_were_computed_by_is_left_out():
+    net = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU())
+    _, layers = attributed(net, net[0](mf.ones(1, 2, 2, 1)))
+    assert list(layers.values()) == ["0", "1"]
+
+
 def test_the_join_of_a_unet_is_its_own():
     found = paths(UNet(1, 2, base=1, depth=1), 4, 4, 1)
     assert [path for name, path in found if name == "Concatenate"] == [""]
