@@ -278,8 +278,12 @@ class Module:
     # --- looking at it ----------------------------------------------------------------------------------------------
 
     def summary(self, input_shape: tuple[int, ...]) -> str:
-        """A table of layers, output shapes and parameter counts; see `minifcn.nn.summary.summary`."""
-        from minifcn.nn.summary import summary
+        """A table of layers, output shapes, receptive fields and parameter counts, for people.
+
+        Args:
+            input_shape: (H, W, C), to which a batch of one is added, or the whole shape, such as (N, H, W, C).
+        """
+        from minifcn.audit.summary import summary
 
         return summary(self, input_shape)
 

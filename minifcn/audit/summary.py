@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minifcn import settings
+from minifcn.audit.fields.module_fields import module_fields
 from minifcn.autograd import no_grad
 from minifcn.nn.modes import evaluating
 from minifcn.nn.module import Module
@@ -19,8 +20,8 @@ def summary(module: Module, input_shape: tuple[int, ...]) -> str:
     """A table of all modules with output shapes, receptive fields and parameter counts, from a forward pass of zeros.
 
     The pass runs in evaluation mode and is not recorded; nothing in the module changes. Receptive fields, in pixels of
-    the image, come from `minifcn.audit`, which rehearses the module on images of other sizes, on shapes alone; a module
-    that does not make maps of images has none. Of a layer that is applied several times, the last application is shown.
+    the image, come from rehearsals of the module on images of other sizes, on shapes alone; a module that does not make
+    maps of images has none. Of a layer that is applied several times, the last application is shown.
 
     Args:
         module: the network.
@@ -56,8 +57,6 @@ def summary(module: Module, input_shape: tuple[int, ...]) -> str:
 
 def _receptive_fields(module: Module, shape: tuple[int, ...]) -> dict[str, str]:
     """By path; none of a module that does not turn images into maps, or that no rule explains."""
-    from minifcn.audit.fields.module_fields import module_fields
-
     if len(shape) != 4:
         return {}
     try:
