@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minifcn import settings
+from minifcn.audit.fields.layers import tensors_in
 from minifcn.audit.fields.module_fields import module_fields
 from minifcn.autograd import no_grad
 from minifcn.nn.modes import evaluating
@@ -70,8 +71,7 @@ def _output_shapes(module: Module, input_shape: tuple[int, ...]) -> dict[Module,
     shapes: dict[Module, str] = {}
 
     def record(layer: Module, inputs: tuple[Any, ...], output: Any) -> None:
-        outputs = output if isinstance(output, tuple) else (output,)
-        shapes[layer] = ", ".join(str(out.shape) for out in outputs if isinstance(out, Tensor))
+        shapes[layer] = ", ".join(str(tensor.shape) for tensor in tensors_in(output))
 
     first = next(iter(module.parameters()), None)
     dtype, device = (np.dtype(np.float32), settings.device()) if first is None else (first.dtype, first.device)

@@ -93,3 +93,11 @@ def test_a_mean_over_the_image_sees_all_of_it():
 
 def test_no_fields_where_there_is_no_map():
     assert "receptive field" not in nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).summary((4, 4, 1))
+
+
+def test_shapes_in_a_dictionary():
+    class Two(nn.Module):
+        def forward(self, x):
+            return {"a": x, "b": [x.sum(axis=(1, 2))]}
+
+    assert "(1, 4, 4, 1), (1, 1)" in Two().summary((4, 4, 1))

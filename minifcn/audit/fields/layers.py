@@ -33,8 +33,8 @@ def attributed(module: Module, *inputs: Any) -> tuple[Any, dict[Operation, str]]
 
 def _between(inputs: Any, outputs: Any) -> list[Operation]:
     """The operations from inputs to outputs, in the order in which they were applied."""
-    found = {tensor.operation for tensor in _tensors(inputs) if tensor.operation is not None}
-    stack = [tensor.operation for tensor in _tensors(outputs) if tensor.operation is not None]
+    found = {tensor.operation for tensor in tensors_in(inputs) if tensor.operation is not None}
+    stack = [tensor.operation for tensor in tensors_in(outputs) if tensor.operation is not None]
     behind: list[Operation] = []
     while stack:
         operation = stack.pop()
@@ -50,12 +50,12 @@ def _path(operation: Operation, paths: dict[Module, str]) -> str:
     return next((paths[call.module] for call in chain if call.module is not None and call.module in paths), "")
 
 
-def _tensors(values: Any) -> Iterator[Tensor]:
+def tensors_in(values: Any) -> Iterator[Tensor]:
     """Those in a Tensor, or in tuples, lists and dictionaries of them."""
     if isinstance(values, Tensor):
         yield values
     elif isinstance(values, (tuple, list)):
         for value in values:
-            yield from _tensors(value)
+            yield from tensors_in(value)
     elif isinstance(values, dict):
-        yield from _tensors(list(values.values()))
+        yield from tensors_in(list(values.values()))
