@@ -64,7 +64,7 @@ def _public_names():
     return found
 
 
-codeautolink_inventory_map = _public_names()
+codeautolink_inventory_map = _public_names() | {"minifcn.predict": "minifcn.prediction.predict"}
 
 html_theme = "furo"
 html_title = "minifcn"

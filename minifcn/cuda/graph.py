@@ -116,7 +116,7 @@ class GraphedStep:
 
 
 def graphed(function: Callable[..., Tensor], *examples: Any, module: Module) -> GraphedStep:
-    """Record forward and backward: ``function(*inputs)`` makes a loss with ``module``, walks back, and returns it.
+    """Record forward and backward: ``function(*inputs)`` makes a loss with ``module``, walks back, and returns it::
 
         def both_ways(images, labels):
             loss = F.cross_entropy(net(images), labels)

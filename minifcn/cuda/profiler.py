@@ -117,7 +117,7 @@ class _Timed(NamedTuple):
 
 @contextmanager
 def profile() -> Iterator[Table]:
-    """Time every kernel that this thread runs on "cuda" inside the block.
+    """Time every kernel that this thread runs on "cuda" inside the block::
 
         with mf.cuda.profile() as table:
             train_step()

@@ -14,7 +14,7 @@ from minifcn.tensor import Tensor
 
 
 class Readback:
-    """A tensor's values on their way to the host, as they are when the work so far is done.
+    """A tensor's values on their way to the host, as they are when the work so far is done::
 
         late = None
         for images, labels in batches:
