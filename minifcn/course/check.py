@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import linecache
+import os
 import sysconfig
 import traceback
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ State = Literal["passed", "failed", "open"]
 _PACKAGE = str(Path(__file__).parents[1])
 _MARKS: dict[State, str] = {"passed": "✓", "failed": "✗", "open": "○"}
 _COLOURS: dict[State, str] = {"passed": "#009E73", "failed": "#D55E00", "open": "#888888"}
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")} | {_PACKAGE})
+# Where code lies that is not the reader's.
+_LIBRARIES = tuple(
+    folder + os.sep for folder in {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")} | {_PACKAGE}
+)
 # NumPy's comparisons explain themselves over many lines; this many say what differs.
 _LINES = 12
 
