@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 
+from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
 import minifcn
@@ -82,18 +83,12 @@ copybutton_prompt_is_regexp = True
 
 def _inline(writer, node):
     writer.body.append(convert(node.astext()))
-    raise _skip()
+    raise SkipNode
 
 
 def _display(writer, node):
     writer.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
-    raise _skip()
-
-
-def _skip():
-    from docutils.nodes import SkipNode
-
-    return SkipNode()
+    raise SkipNode
 
 
 # --- docstrings are written for a terminal: |x| is an absolute value there, *size unpacks a tuple ---------------------

@@ -339,6 +339,8 @@ def walk(
 ) -> None:
     """Carry gradients from ``roots`` to ``targets`` (to all leaves if None), and hand each to ``arrive``.
 
+    ``watch`` sees every operation's turn. Without ``hooks``, none is called: for looking, which must change nothing.
+
     Gradients live in one local dictionary, and leave it as they are used: an error half-way leaves nothing behind.
     """
     gradients: dict[Node, Tensor] = {}

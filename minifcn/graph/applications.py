@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from minifcn.autograd import Node, Operation, topological_order
@@ -31,7 +30,8 @@ def applications(output: Tensor) -> list[Application]:
             "graph: no recorded operation made the output; it must be computed by operations on Tensors of which one "
             "requires grad, and not under no_grad()"
         )
-    order = operations_behind([output])
+    behind = (node for node in topological_order([output.operation]) if isinstance(node, Operation))
+    order = sorted(behind, key=lambda operation: operation.place)
     shapes: dict[Node, Shape] = {output.operation: output.shape}
     for node in order:
         shapes |= {
@@ -42,9 +42,3 @@ def applications(output: Tensor) -> list[Application]:
     return [
         Application(node, node.parents, tuple(shape for shape, _ in node.input_types), shapes[node]) for node in order
     ]
-
-
-def operations_behind(outputs: Sequence[Tensor]) -> list[Operation]:
-    """All recorded operations behind several tensors, in the order in which they were applied."""
-    behind = topological_order([output.source for output in outputs])
-    return sorted((node for node in behind if isinstance(node, Operation)), key=lambda operation: operation.place)

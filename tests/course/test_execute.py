@@ -1,5 +1,7 @@
 """Running notebooks from scratch: what is kept of a good one, and what is said of a bad one."""
 
+import tempfile
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -81,3 +83,11 @@ def test_the_command(notebook, capsys, tmp_path):
     assert capsys.readouterr().out.startswith("n.ipynb: ")
     assert main([str(tmp_path / "none.ipynb")]) == 1
     assert "FAILED" in capsys.readouterr().err
+
+
+def test_a_folder_whose_name_is_too_long_for_sockets(notebook, monkeypatch, tmp_path):
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    assert execute(notebook(new_code_cell("1")), write=False) > 0
+    assert list(long.iterdir()) == []

@@ -8,7 +8,7 @@ import pytest
 
 import minifcn as mf
 from minifcn import functional as F
-from minifcn import nn
+from minifcn import nn, scope
 from minifcn.models import REGISTRY, UNet, create
 
 
@@ -211,3 +211,19 @@ def test_control_characters_in_names():
 def test_every_arrow_has_a_head(expression):
     root = ET.fromstring(expression.graph().svg())
     assert len(root.findall("{*}polygon")) == 4
+
+
+def test_modules_that_depend_on_each_other_in_a_circle_are_explained():
+    class Beside(nn.Module):
+        def forward(self, x):
+            y = x * 2.0
+            inside, scope.inside.call = scope.inside.call, None  # as another thread would have it
+            z = y * 3.0
+            scope.inside.call = inside
+            return y + z
+
+    net = Beside()
+    output = net(named(1.0, "x"))
+    with pytest.raises(ValueError, match="folded at depth 0, modules depend on each other in a circle"):
+        output.graph(0)
+    assert len(output.graph(1).boxes) == 4

@@ -81,6 +81,11 @@ def test_modules_in_a_plain_list_are_refused(block, kind):
         block.layers = kind([nn.ReLU()])
 
 
+def test_modules_in_a_dictionary_are_refused(block):
+    with pytest.raises(TypeError, match=r"Block\.layers: what is in a plain dict would be neither trained nor saved"):
+        block.layers = {"relu": nn.ReLU()}
+
+
 def test_a_typo_names_the_closest_attribute(block):
     with pytest.raises(AttributeError, match=r"'Block' object has no attribute 'convv'; did you mean 'conv'\?"):
         _ = block.convv
